@@ -1,0 +1,1 @@
+"""insml: single-crystal inelastic neutron scattering, from measured runs to exchange parameters."""

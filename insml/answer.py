@@ -1,0 +1,110 @@
+"""What a report states: the network's opinion, the classical fits, and the verdict drawn from both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from insml.mosaic import Mosaic
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """A network's answer for one mosaic. Dictionaries are keyed by candidate name, in study order.
+
+    Attributes
+    ----------
+    probabilities : calibrated class probabilities, sum 1.
+    kernels : DUQ kernel value of each class centroid, 0 (far) to 1 (at the centroid).
+    epistemic : 1 - max kernel, 0 (known) to 1 (never seen).
+    ood_score : larger is stranger.
+    ood_p_value : share of held-out simulated mosaics at least as strange; in_distribution means p >= ood_threshold.
+    saliency : image like the mosaic's values, Grad-CAM of the pre-activation score difference for ``winner``, >= 0.
+    slice_saliency : (n_slices,) mean of the saliency over each slice's unmasked pixels.
+    network : which network answered, how it was trained (free text for people).
+    """
+
+    probabilities: dict[str, float]
+    kernels: dict[str, float]
+    epistemic: float
+    ood_score: float
+    ood_p_value: float
+    ood_threshold: float
+    saliency: Array
+    slice_saliency: Array
+    network: str
+
+    @property
+    def winner(self) -> str:
+        return max(self.probabilities, key=lambda name: self.probabilities[name])
+
+    @property
+    def in_distribution(self) -> bool:
+        return self.ood_p_value >= self.ood_threshold
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFit:
+    """Best fit of one candidate to one mosaic, by least squares over its exchange parameters.
+
+    Scale and background of each slice are linear and eliminated in closed form.
+
+    Attributes
+    ----------
+    parameters, errors : by parameter name; errors are 1 sigma from the covariance times max(1, reduced chi2).
+    covariance : (npar, npar), the same scaling as ``errors``.
+    chi2 : sum over unmasked pixels; ``dof`` = pixels minus all free parameters.
+    chi2_per_slice, pixels_per_slice : (n_slices,).
+    log_evidence : Laplace approximation with the study's priors, noise inflated by the smaller reduced chi2 of all
+        candidates when that exceeds 1; only differences between candidates mean anything.
+    best_fit : simulated mosaic at the optimum, scale and background included.
+    at_bound : names of parameters that ended on a prior bound.
+    """
+
+    name: str
+    parameters: dict[str, float]
+    errors: dict[str, float]
+    covariance: Array
+    chi2: float
+    dof: int
+    chi2_per_slice: Array
+    pixels_per_slice: NDArray[np.int64]
+    log_evidence: float
+    best_fit: Mosaic
+    converged: bool
+    message: str
+    at_bound: tuple[str, ...] = ()
+
+    @property
+    def reduced_chi2(self) -> float:
+        return self.chi2 / self.dof
+
+    @property
+    def evidence(self) -> float:
+        """Alias of ``log_evidence`` (natural logarithm)."""
+        return self.log_evidence
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Everything a report says about one mosaic.
+
+    ``verdict`` is a candidate's name, or None when the witnesses disagree or the data are out of distribution;
+    ``reason`` says in one sentence why. ``fit_probabilities`` are the candidates' posterior odds from log_evidence
+    with equal prior weight.
+    """
+
+    study_title: str
+    candidate_titles: dict[str, str]
+    mosaic: Mosaic
+    fits: dict[str, ModelFit]
+    fit_probabilities: dict[str, float]
+    classification: Classification | None
+    verdict: str | None
+    reason: str
+    warnings: tuple[str, ...] = ()
+    provenance: dict[str, str] = field(default_factory=dict)

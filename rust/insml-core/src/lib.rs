@@ -1,0 +1,1 @@
+//! Numerical core of insml. No Python, no global state.
