@@ -1,1 +1,13 @@
-//! Numerical core of insml. No Python, no global state.
+//! Numerical core of insml: linear spin waves and their convolution with Gaussian resolution.
+//! No Python, no global state; every parallel function takes its thread count.
+
+pub mod convolution;
+pub mod error;
+pub mod form_factor;
+pub mod lattice;
+pub mod parallel;
+pub mod spinwave;
+pub mod vec3;
+
+pub use error::{Error, Result};
+pub use num_complex::Complex64;

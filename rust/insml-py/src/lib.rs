@@ -1,6 +1,20 @@
-//! Python bindings of `insml-core`. No arithmetic here.
+//! Python bindings of `insml-core`: convert, call, wrap. No arithmetic here.
+
+mod error;
+mod spinwave;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
-mod _core {}
+mod _core {
+    use super::*;
+
+    #[pymodule_export]
+    #[pymodule_export]
+    use super::spinwave::Model;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

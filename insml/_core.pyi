@@ -1,0 +1,26 @@
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+
+class Model:
+    def __new__(
+        cls,
+        *,
+        lattice: NDArray[np.float64],
+        supercell: Sequence[int],
+        positions: NDArray[np.float64],
+        spins: NDArray[np.float64],
+        anisotropy: NDArray[np.float64],
+        g: NDArray[np.float64],
+        form_factors: Sequence[Sequence[float]],
+        bond_sites: NDArray[np.int64],
+        bond_cells: NDArray[np.int64],
+        exchange: NDArray[np.float64],
+        field: NDArray[np.float64],
+    ) -> Model: ...
+    def spectrum(
+        self, q: NDArray[np.float64], *, form_factor: bool, g_tensor: bool, tensor: bool, threads: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.complex128]]: ...

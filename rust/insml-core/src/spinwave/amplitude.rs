@@ -1,0 +1,97 @@
+//! Neutron amplitudes: per mode one complex three-vector,
+//!   amp_a(n) = sum_i sqrt(S_i/2) F_i(|Q|) e^{-2 pi i Q.r_i} [u_i^{a*} T_{i,n} + u_i^a T_{i+N,n}],
+//! per square root of chemical cells; S^{ab}_n = conj(amp_a) amp_b (the order of Toth and Lake).
+
+use crate::form_factor::FormFactor;
+use crate::spinwave::bogoliubov::Bogoliubov;
+use crate::spinwave::hamiltonian::Hamiltonian;
+use crate::spinwave::model::SpinModel;
+use crate::vec3::{CVec3, Vec3, conj, dot, mat_cvec, symmetrised};
+use num_complex::Complex64;
+use std::f64::consts::TAU;
+
+/// What turns eigenvectors into amplitudes; compiled once per model.
+#[derive(Clone, Debug)]
+pub struct Amplitudes {
+    /// sqrt(S_i/2) u_i (g u_i when the g-tensor is asked for) over sqrt(cells).
+    vectors: Vec<CVec3>,
+    positions: Vec<Vec3>,
+    /// Distinct form factors and which one each site has.
+    form_factors: Vec<FormFactor>,
+    kind: Vec<usize>,
+}
+
+impl Amplitudes {
+    pub fn new(model: &SpinModel, hamiltonian: &Hamiltonian, form_factor: bool, g_tensor: bool) -> Self {
+        let cells = model.cells();
+        let vectors = model
+            .sites
+            .iter()
+            .zip(&hamiltonian.frames)
+            .map(|(site, frame)| {
+                let u = if g_tensor { mat_cvec(&symmetrised(&site.g), &frame.u) } else { frame.u };
+                u.map(|x| x * (0.5 * frame.length / cells).sqrt())
+            })
+            .collect();
+        let mut form_factors: Vec<FormFactor> = Vec::new();
+        let mut kind = Vec::new();
+        for site in &model.sites {
+            kind.push(match &site.form_factor {
+                Some(f) if form_factor => form_factors.iter().position(|g| g == f).unwrap_or_else(|| {
+                    form_factors.push(f.clone());
+                    form_factors.len() - 1
+                }),
+                _ => usize::MAX,
+            });
+        }
+        Self { vectors, positions: hamiltonian.positions.clone(), form_factors, kind }
+    }
+
+    pub fn n(&self) -> usize {
+        self.vectors.len()
+    }
+
+    /// Per mode and site, the part that does not know the zone: u_i^{a*} T_{i,n} + u_i^a T_{i+N,n}, scaled. Layout
+    /// (mode, site); `out` has n * n entries.
+    pub fn contract(&self, solution: &Bogoliubov, out: &mut [CVec3]) {
+        let n = self.n();
+        for mode in 0..n {
+            let t = &solution.t[mode * 2 * n..(mode + 1) * 2 * n];
+            for i in 0..n {
+                let u = &self.vectors[i];
+                let c = conj(u);
+                out[mode * n + i] = std::array::from_fn(|a| c[a] * t[i] + u[a] * t[n + i]);
+            }
+        }
+    }
+
+    /// F_i(|Q|) e^{-2 pi i Q.r_i} for every site, with k in r.l.u. of the magnetic cell and |Q|^2 in 1/Angstrom^2.
+    pub fn weights(&self, k: &Vec3, q_squared: f64, factors: &mut Vec<f64>, out: &mut Vec<Complex64>) {
+        factors.clear();
+        factors.extend(self.form_factors.iter().map(|f| f.at(q_squared)));
+        out.clear();
+        out.extend(self.positions.iter().zip(&self.kind).map(|(r, &kind)| {
+            let angle = -TAU * dot(k, r);
+            let f = if kind == usize::MAX { 1.0 } else { factors[kind] };
+            Complex64::new(f * angle.cos(), f * angle.sin())
+        }));
+    }
+}
+
+/// Sum over sites of contracted eigenvectors and weights: the amplitude of one mode.
+pub fn amplitude(contracted: &[CVec3], weights: &[Complex64]) -> CVec3 {
+    let mut sum = [Complex64::ZERO; 3];
+    for (p, w) in contracted.iter().zip(weights) {
+        for a in 0..3 {
+            sum[a] += p[a] * w;
+        }
+    }
+    sum
+}
+
+/// Unpolarised intensity sum_ab (delta_ab - Qhat_a Qhat_b) S^ab of a rank-one amplitude.
+pub fn perpendicular(amplitude: &CVec3, q_hat: &Vec3) -> f64 {
+    let total: f64 = amplitude.iter().map(|x| x.norm_sqr()).sum();
+    let along = amplitude[0] * q_hat[0] + amplitude[1] * q_hat[1] + amplitude[2] * q_hat[2];
+    (total - along.norm_sqr()).max(0.0)
+}
