@@ -24,3 +24,16 @@ class Model:
     def spectrum(
         self, q: NDArray[np.float64], *, form_factor: bool, g_tensor: bool, tensor: bool, threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.complex128]]: ...
+
+def convolve_mosaic(
+    *,
+    domains: Sequence[tuple[Model, NDArray[np.float64], float]],
+    axes: Sequence[tuple[Sequence[float], Sequence[float]]],
+    third_vector: Sequence[float],
+    integrated: tuple[Sequence[float], Sequence[float]] | None,
+    beam: Sequence[float] | None,
+    slices: Sequence[tuple[tuple[float, float], float | None, Sequence[float], Sequence[float]]],
+    form_factor: bool,
+    step: float,
+    threads: int,
+) -> NDArray[np.float64]: ...

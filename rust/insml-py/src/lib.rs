@@ -1,6 +1,7 @@
 //! Python bindings of `insml-core`: convert, call, wrap. No arithmetic here.
 
 mod error;
+mod mosaic;
 mod spinwave;
 
 use pyo3::prelude::*;
@@ -10,6 +11,7 @@ mod _core {
     use super::*;
 
     #[pymodule_export]
+    use super::mosaic::convolve_mosaic;
     #[pymodule_export]
     use super::spinwave::Model;
 

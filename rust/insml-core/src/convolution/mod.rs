@@ -1,1 +1,13 @@
-//! Convolution of spectra with resolution.
+//! Convolution of spectra with Gaussian resolution on the bins of a mosaic.
+//!
+//! Momentum is integrated on a regular grid, energy in closed form. Where a grid direction is rational in the magnetic
+//! reciprocal cell the grid is made commensurate with it, so that every distinct eigenproblem is solved once.
+
+pub mod bins;
+pub mod grid;
+pub mod mosaic;
+pub mod nodes;
+pub mod third;
+
+pub use mosaic::{Domain, MomentumAxis, MosaicRequest, SliceSpec, convolve_mosaic};
+pub use third::Third;
