@@ -38,9 +38,10 @@ class Lattice:
             raise GeometryError("lattice: expected three angles that span a volume, found "
                                 f"{self.alpha}, {self.beta}, {self.gamma}")
 
-    def _cosines(self) -> tuple[float, float, float]:
+    def _cosines(self) -> tuple[float, ...]:
         ca, cb, cg = np.cos(np.radians([self.alpha, self.beta, self.gamma]))
-        return float(ca), float(cb), float(cg)
+        # an exact right angle must not leave a 1e-17 in every vector
+        return tuple(float(np.where(abs(x) < 1e-15, 0.0, x)) for x in (ca, cb, cg))
 
     def _volume_factor_squared(self) -> float:
         ca, cb, cg = self._cosines()

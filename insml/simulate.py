@@ -17,8 +17,8 @@ from insml.study import Integrated, Kinematic, Study
 
 Array = NDArray[np.float64]
 
-#: Grid step in units of the smallest momentum sigma; docs/conventions.md states the error it leaves.
-STEP = 1.3
+#: Momentum grid in units of the smallest smoothing length; scripts/bench_image.py prints the error it leaves.
+STEP = 2.0
 
 
 def simulate_stack(
@@ -36,7 +36,8 @@ def simulate_stack(
     ----------
     candidate : a name of ``study.candidates``. values : meV by parameter name; None for the reference values.
     resolution : False leaves the Gaussian widths out; the bins stay.
-    step : momentum grid in units of the smallest sigma; smaller is more accurate, cost goes as step^-2.
+    step : momentum grid in units of the smallest smoothing length (Q resolution, and the energy window seen through the
+        dispersion); smaller is more accurate, cost goes as step^-2.
     threads : 0 for one per core. Bits do not depend on it.
 
     Raises

@@ -18,6 +18,18 @@ pub fn period(k_vector: &Vec3) -> Option<f64> {
     })
 }
 
+/// Points per period: a multiple of 12, so that coarser groups of slices can use every 2nd, 3rd, ... point of the finest
+/// one, and at least 0.95 of what `step` asks for.
+pub fn points_per_period(period: f64, step: f64) -> usize {
+    12 * ((0.95 * period / step) / 12.0).ceil().max(1.0) as usize
+}
+
+/// The coarsest division of `finest` points that still has 0.95 of what `step` asks for.
+pub fn coarsened(finest: usize, period: f64, step: f64) -> usize {
+    let wanted = 0.95 * period / step;
+    (1..=finest).rev().filter(|d| finest % d == 0).map(|d| finest / d).find(|&n| n as f64 >= wanted).unwrap_or(finest)
+}
+
 /// Points first + i * step, i < count; index i and i + repeat (where given) are equivalent, and i = 0 is point
 /// `offset` of the period that starts at coordinate zero.
 #[derive(Clone, Debug)]
@@ -63,6 +75,14 @@ mod tests {
         assert_eq!(period(&[1.0, 0.5, 0.0]), Some(2.0));
         assert_eq!(period(&[1.0, 2f64.sqrt(), 0.0]), None);
         assert_eq!(period(&[0.0, 0.0, 0.0]), None);
+    }
+
+    #[test]
+    fn coarser_groups_divide_the_finest() {
+        assert_eq!(points_per_period(0.5, 0.01), 48);
+        assert_eq!(coarsened(48, 0.5, 0.02), 24);
+        assert_eq!(coarsened(48, 0.5, 0.012), 48);
+        assert_eq!(coarsened(48, 0.5, 1.0), 1);
     }
 
     #[test]

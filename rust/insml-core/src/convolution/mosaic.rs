@@ -1,8 +1,8 @@
 //! Mean intensity per meV in every bin of every slice of a mosaic.
 
 use crate::convolution::bins::{BinWeights, REACH, bin_weights, gaussian_in};
-use crate::convolution::grid::{GridAxis, period};
-use crate::convolution::nodes::NodeTable;
+use crate::convolution::grid::{GridAxis, coarsened, period, points_per_period};
+use crate::convolution::nodes::{NodeCache, NodeGrid, NodeView};
 use crate::convolution::third::{Kinematics, Third};
 use crate::error::{Error, Result};
 use crate::parallel::with_threads;
@@ -11,6 +11,7 @@ use crate::spinwave::{Amplitudes, Hamiltonian, SpinModel};
 use crate::vec3::{Mat3, Vec3, dot, mat_vec, norm, scale};
 use num_complex::Complex64;
 use rayon::prelude::*;
+use std::f64::consts::TAU;
 
 
 /// A momentum axis of the mosaic: coordinate x stands for x * vector (r.l.u.); ascending bin edges.
@@ -45,7 +46,7 @@ pub struct MosaicRequest {
     pub third: Third,
     pub slices: Vec<SliceSpec>,
     pub form_factor: bool,
-    /// Grid step in units of the smallest Gaussian sigma of a slice group.
+    /// Grid step in units of the smallest smoothing length (see `Prepared::step`).
     pub step: f64,
     pub threads: usize,
 }
@@ -87,10 +88,17 @@ pub fn convolve_mosaic(domains: &[Domain], request: &MosaicRequest) -> Result<Ve
     let mut stack = vec![0.0; request.slices.len() * n0 * n1];
     let groups = groups(request)?;
     with_threads(request.threads, || {
+        // models are told apart by address: twins in zero field share one
+        let mut caches: Vec<(*const SpinModel, NodeCache)> = Vec::new();
         for domain in domains {
             let prepared = Prepared::new(domain, request)?;
+            let key = std::ptr::from_ref(domain.model);
+            let known = caches.iter().position(|(k, _)| std::ptr::eq(*k, key)).unwrap_or_else(|| {
+                caches.push((key, NodeCache::default()));
+                caches.len() - 1
+            });
             for group in &groups {
-                prepared.add_group(group, domain.weight, &mut stack)?;
+                prepared.add_group(group, domain.weight, &mut caches[known].1, &mut stack)?;
             }
         }
         Ok(())
@@ -107,6 +115,8 @@ struct Prepared<'a> {
     /// hkl in the domain for a unit of each mosaic axis and of the third.
     inside: [Vec3; 3],
     kinematics: Option<Kinematics>,
+    /// Largest |dE/dx| along each axis, meV per unit of its coordinate.
+    slopes: [f64; 2],
 }
 
 /// Grids, weights and eigenproblems for one group.
@@ -114,8 +124,10 @@ struct Sampling {
     grid: [GridAxis; 2],
     /// Per member slice and axis.
     weights: Vec<[Vec<BinWeights>; 2]>,
-    /// One table, or one for each fixed third coordinate where the modes depend on it.
-    tables: Vec<NodeTable>,
+    /// One view, or one for each fixed third coordinate where the modes depend on it.
+    views: Vec<NodeView>,
+    /// e^{-2 pi i k.r} of every site for each point of axis 1.
+    columns: Vec<Complex64>,
 }
 
 impl<'a> Prepared<'a> {
@@ -136,20 +148,74 @@ impl<'a> Prepared<'a> {
                 "third axis: expected modes that do not depend on it when the kinematics fix it, found couplings along it".into(),
             ));
         }
-        Ok(Self { request, model: domain.model, hamiltonian, amplitudes, inside, kinematics })
+        let mut prepared =
+            Self { request, model: domain.model, hamiltonian, amplitudes, inside, kinematics, slopes: [0.0; 2] };
+        prepared.slopes = prepared.slopes()?;
+        Ok(prepared)
     }
 
-    fn sample(&self, group: &Group) -> Result<Sampling> {
+    /// Largest |dE/dx| of any mode along each axis, from differences on a coarse grid over one period (or the range).
+    fn slopes(&self) -> Result<[f64; 2]> {
+        const COARSE: usize = 12;
+        let axes = &self.request.axes;
+        let lengths = [0, 1].map(|a| {
+            let edges = &axes[a].edges;
+            period(&self.hamiltonian.magnetic(&self.inside[a])).unwrap_or(edges[edges.len() - 1] - edges[0])
+        });
+        let middle = match &self.request.third {
+            Third::Integrated { coordinates, .. } => coordinates[coordinates.len() / 2],
+            Third::Kinematic { .. } => 0.0,
+        };
+        let grid = NodeGrid {
+            origin: self.hamiltonian.magnetic(&self.hkl(&[axes[0].edges[0], axes[1].edges[0], middle])),
+            spans: [0, 1].map(|a| scale(&self.hamiltonian.magnetic(&self.inside[a]), lengths[a])),
+            counts: [COARSE; 2],
+        };
+        let table = NodeCache::default().view(&self.hamiltonian, &self.amplitudes, &grid, [1, 1])?.table;
+        let difference = |one: usize, other: usize| {
+            table.energies(one).iter().zip(table.energies(other)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+        };
+        let mut largest = [0.0f64; 2];
+        for i in 0..COARSE {
+            for j in 0..COARSE - 1 {
+                largest[0] = largest[0].max(difference(j * COARSE + i, (j + 1) * COARSE + i));
+                largest[1] = largest[1].max(difference(i * COARSE + j, i * COARSE + j + 1));
+            }
+        }
+        Ok([0, 1].map(|a| largest[a] * COARSE as f64 / lengths[a]))
+    }
+
+    /// Grid step that a set of slices asks for along an axis, and their widest sigma. Two smoothings make a sum over
+    /// grid points converge: the Gaussian in Q, and the energy window with its Gaussian seen through the dispersion.
+    fn step(&self, axis: usize, members: impl Iterator<Item = usize>) -> (f64, f64) {
+        let edges = &self.request.axes[axis].edges;
+        let bin = edges.windows(2).map(|e| e[1] - e[0]).fold(f64::INFINITY, f64::min);
+        let (mut finest, mut widest) = (f64::INFINITY, 0.0f64);
+        for slice in members.map(|s| &self.request.slices[s]) {
+            let (lo, hi) = slice.energy;
+            let sigma = slice.sigma_axes[axis];
+            let energy2 = sigma_energy(slice, 0.5 * (lo + hi)).powi(2) + (hi - lo).powi(2) / 12.0;
+            // where resolution is switched off the bins themselves have to do
+            let q2 = sigma.powi(2).max((bin / 12.0).powi(2));
+            let seen2 = energy2 / self.slopes[axis].powi(2).max(1e-12);
+            finest = finest.min((q2 * seen2 / (q2 + seen2)).sqrt());
+            widest = widest.max(sigma);
+        }
+        ((self.request.step * finest).max(bin / 64.0).min(bin / 2.0), widest)
+    }
+
+    fn sample(&self, group: &Group, cache: &mut NodeCache) -> Result<Sampling> {
         let slices = &self.request.slices;
+        let mut coarse = [1, 1];
         let grid: [GridAxis; 2] = [0, 1].map(|a| {
-            let edges = &self.request.axes[a].edges;
-            let sigmas = group.members.iter().map(|&s| slices[s].sigma_axes[a]);
-            let (narrow, wide) = sigmas.fold((f64::INFINITY, 0.0f64), |(lo, hi), x| (lo.min(x), hi.max(x)));
-            let bin = edges.windows(2).map(|e| e[1] - e[0]).fold(f64::INFINITY, f64::min);
-            // without a Gaussian the bins themselves are sampled
-            let step = (self.request.step * narrow).max(bin / 32.0).min(bin / 2.0);
-            let repeat = period(&self.hamiltonian.magnetic(&self.inside[a])).map(|p| (p, (p / step).ceil() as usize));
-            GridAxis::new(edges, wide, step, repeat)
+            let (step, wide) = self.step(a, group.members.iter().copied());
+            let repeat = period(&self.hamiltonian.magnetic(&self.inside[a])).map(|p| {
+                let finest = points_per_period(p, self.step(a, 0..slices.len()).0);
+                let n = coarsened(finest, p, step);
+                coarse[a] = finest / n;
+                (p, n)
+            });
+            GridAxis::new(&self.request.axes[a].edges, wide, step, repeat)
         });
         let weights = group
             .members
@@ -161,37 +227,38 @@ impl<'a> Prepared<'a> {
                 })
             })
             .collect();
-        let counts = [0, 1].map(|a| grid[a].repeat.unwrap_or(grid[a].count));
-        let starts = [0, 1].map(|a| if grid[a].repeat.is_some() { 0.0 } else { grid[a].first });
         let thirds: Vec<f64> = match &group.fixed {
             Some(fixed) if !self.hamiltonian.independent_along(&self.inside[2]) => fixed.iter().map(|f| f.0).collect(),
             _ => vec![0.0],
         };
-        let tables = thirds
+        let views = thirds
             .iter()
             .map(|&third| {
-                let hkl: Vec<Vec3> = (0..counts[0] * counts[1])
-                    .map(|node| {
-                        let x = [
-                            starts[0] + (node / counts[1]) as f64 * grid[0].step,
-                            starts[1] + (node % counts[1]) as f64 * grid[1].step,
-                            third,
-                        ];
-                        self.hkl(&x)
-                    })
-                    .collect();
-                NodeTable::solve(&self.hamiltonian, &self.amplitudes, &hkl)
+                let start = [0, 1].map(|a| if grid[a].repeat.is_some() { 0.0 } else { grid[a].first });
+                let counts = [0, 1].map(|a| grid[a].repeat.unwrap_or(grid[a].count) * coarse[a]);
+                let spans = [0, 1].map(|a| {
+                    let length = grid[a].step / coarse[a] as f64 * counts[a] as f64;
+                    scale(&self.hamiltonian.magnetic(&self.inside[a]), length)
+                });
+                let origin = self.hamiltonian.magnetic(&self.hkl(&[start[0], start[1], third]));
+                cache.view(&self.hamiltonian, &self.amplitudes, &NodeGrid { origin, spans, counts }, coarse)
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Sampling { grid, weights, tables })
+        let n = self.hamiltonian.n();
+        let along = self.hamiltonian.magnetic(&self.inside[1]);
+        let mut columns = vec![Complex64::ZERO; grid[1].count * n];
+        for (j, phases) in columns.chunks_exact_mut(n).enumerate() {
+            self.amplitudes.phases(&scale(&along, grid[1].at(j)), phases);
+        }
+        Ok(Sampling { grid, weights, views, columns })
     }
 
     fn hkl(&self, x: &Vec3) -> Vec3 {
         std::array::from_fn(|c| (0..3).map(|a| x[a] * self.inside[a][c]).sum())
     }
 
-    fn add_group(&self, group: &Group, weight: f64, stack: &mut [f64]) -> Result<()> {
-        let sampling = self.sample(group)?;
+    fn add_group(&self, group: &Group, weight: f64, cache: &mut NodeCache, stack: &mut [f64]) -> Result<()> {
+        let sampling = self.sample(group, cache)?;
         let [n0, n1] = [0, 1].map(|a| self.request.axes[a].edges.len() - 1);
         let members = group.members.len();
         // rows of the grid, already binned along axis 1: (member, n1) each
@@ -224,58 +291,103 @@ impl<'a> Prepared<'a> {
 
     /// Intensity per meV of every member slice at the grid points of one row, into `scratch.fine`.
     fn row(&self, group: &Group, sampling: &Sampling, row: usize, scratch: &mut RowScratch) {
+        let n = self.hamiltonian.n();
         let [g0, g1] = &sampling.grid;
         let columns = g1.count;
         let slices = &self.request.slices;
+        let members: Vec<&SliceSpec> = group.members.iter().map(|&s| &slices[s]).collect();
         scratch.fine.fill(0.0);
-        let low = group.members.iter().map(|&s| reach(&slices[s]).0).fold(f64::INFINITY, f64::min);
-        let high = group.members.iter().map(|&s| reach(&slices[s]).1).fold(f64::NEG_INFINITY, f64::max);
+        let low = members.iter().map(|s| reach(s).0).fold(f64::INFINITY, f64::min);
+        let high = members.iter().map(|s| reach(s).1).fold(f64::NEG_INFINITY, f64::max);
+        let fixed: &[(f64, f64)] = group.fixed.as_deref().unwrap_or(&[(f64::NAN, 1.0)]);
+        let (heights, layer) = self.amplitudes.layers(&self.hamiltonian.magnetic(&self.inside[2]));
+        let stacking = Stacking { heights, layer };
+        let x0 = g0.at(row);
+        self.amplitudes.phases(&scale(&self.hamiltonian.magnetic(&self.inside[0]), x0), &mut scratch.row);
         for column in 0..columns {
-            let (x0, x1) = (g0.at(row), g1.at(column));
-            let node = g0.node(row) * g1.repeat.unwrap_or(columns) + g1.node(column);
+            let x1 = g1.at(column);
             let plane = self.hkl(&[x0, x1, 0.0]);
             let q_plane = self.model.lattice.q_cartesian(&plane);
-            let fixed: &[(f64, f64)] = group.fixed.as_deref().unwrap_or(&[(f64::NAN, 1.0)]);
-            for (sample, &(coordinate, share)) in fixed.iter().enumerate() {
-                let table = &sampling.tables[if sampling.tables.len() > 1 { sample } else { 0 }];
-                let mut weighted_at = f64::NAN;
-                let mut q_hat = [1.0, 0.0, 0.0];
-                for (mode, &energy) in table.energies(node).iter().enumerate() {
-                    if energy < low || energy > high {
-                        continue;
-                    }
-                    let third = match &self.kinematics {
-                        Some(kinematics) => match kinematics.coordinate(&q_plane, group.ei, energy) {
-                            Some(third) => third,
-                            None => continue,
-                        },
-                        None => coordinate,
-                    };
-                    if third != weighted_at {
-                        let hkl: Vec3 = std::array::from_fn(|c| plane[c] + third * self.inside[2][c]);
-                        let q = self.model.lattice.q_cartesian(&hkl);
-                        let length = norm(&q);
-                        if length > 1e-12 {
-                            q_hat = scale(&q, 1.0 / length);
+            let along = &sampling.columns[column * n..(column + 1) * n];
+            for ((base, r), c) in scratch.base.iter_mut().zip(&scratch.row).zip(along) {
+                *base = r * c;
+            }
+            match &self.kinematics {
+                Some(kinematics) => {
+                    let view = &sampling.views[0];
+                    let node = view.node(g0.node(row), g1.node(column));
+                    for (mode, &energy) in view.table.energies(node).iter().enumerate() {
+                        if energy < low || energy > high {
+                            continue;
                         }
-                        let k = self.hamiltonian.magnetic(&hkl);
-                        self.amplitudes.weights(&k, dot(&q, &q), &mut scratch.factors, &mut scratch.weights);
-                        weighted_at = third;
+                        let Some(third) = kinematics.coordinate(&q_plane, group.ei, energy) else { continue };
+                        let q_hat = self.lift(&q_plane, third, &stacking, scratch);
+                        let amp = amplitude(view.table.contracted(node, mode), &scratch.weights);
+                        deposit(&members, energy, perpendicular(&amp, &q_hat), column, columns, &mut scratch.fine);
                     }
-                    let amp = amplitude(table.contracted(node, mode), &scratch.weights);
-                    let strength = share * perpendicular(&amp, &q_hat);
-                    for (m, &s) in group.members.iter().enumerate() {
-                        let slice = &slices[s];
-                        let (lo, hi) = slice.energy;
-                        let sigma = sigma_energy(slice, energy);
-                        if energy > lo - REACH * sigma && energy < hi + REACH * sigma {
-                            scratch.fine[m * columns + column] += strength * gaussian_in(lo, hi, energy, sigma) / (hi - lo);
+                }
+                None => {
+                    // samples of the third coordinate that share their modes are summed before the energy integral
+                    let samples = fixed.len() / sampling.views.len();
+                    for (view, fixed) in sampling.views.iter().zip(fixed.chunks_exact(samples)) {
+                        let node = view.node(g0.node(row), g1.node(column));
+                        let energies = view.table.energies(node);
+                        if !energies.iter().any(|e| (low..=high).contains(e)) {
+                            continue;
+                        }
+                        scratch.strengths.fill(0.0);
+                        for &(third, share) in fixed {
+                            let q_hat = self.lift(&q_plane, third, &stacking, scratch);
+                            for (mode, energy) in energies.iter().enumerate() {
+                                if (low..=high).contains(energy) {
+                                    let amp = amplitude(view.table.contracted(node, mode), &scratch.weights);
+                                    scratch.strengths[mode] += share * perpendicular(&amp, &q_hat);
+                                }
+                            }
+                        }
+                        for (energy, strength) in energies.iter().zip(&scratch.strengths) {
+                            deposit(&members, *energy, *strength, column, columns, &mut scratch.fine);
                         }
                     }
                 }
             }
         }
     }
+
+    /// Site weights at in-plane Q plus `third`, from the in-plane phases in `scratch.base`; returns the direction of Q.
+    fn lift(&self, q_plane: &Vec3, third: f64, stacking: &Stacking, scratch: &mut RowScratch) -> Vec3 {
+        let lift = self.model.lattice.q_cartesian(&scale(&self.inside[2], third));
+        let q: Vec3 = std::array::from_fn(|a| q_plane[a] + lift[a]);
+        scratch.lifts.clear();
+        scratch.lifts.extend(stacking.heights.iter().map(|height| {
+            let angle = -TAU * third * height;
+            Complex64::new(angle.cos(), angle.sin())
+        }));
+        self.amplitudes.form_factors(dot(&q, &q), &mut scratch.factors);
+        for (site, weight) in scratch.weights.iter_mut().enumerate() {
+            let f = self.amplitudes.form_factor_of(site, &scratch.factors);
+            *weight = scratch.base[site] * scratch.lifts[stacking.layer[site]] * f;
+        }
+        let length = norm(&q);
+        if length > 1e-12 { scale(&q, 1.0 / length) } else { [1.0, 0.0, 0.0] }
+    }
+}
+
+/// Adds one mode's intensity to every slice it reaches, per meV.
+fn deposit(members: &[&SliceSpec], energy: f64, strength: f64, column: usize, columns: usize, fine: &mut [f64]) {
+    for (m, slice) in members.iter().enumerate() {
+        let (lo, hi) = slice.energy;
+        let sigma = sigma_energy(slice, energy);
+        if energy > lo - REACH * sigma && energy < hi + REACH * sigma {
+            fine[m * columns + column] += strength * gaussian_in(lo, hi, energy, sigma) / (hi - lo);
+        }
+    }
+}
+
+/// Heights of the sites along the third axis: the distinct ones, and which one each site has.
+struct Stacking {
+    heights: Vec<f64>,
+    layer: Vec<usize>,
 }
 
 /// The polynomial holds around its slice; outside it is continued as a constant.
@@ -297,11 +409,16 @@ fn reach(slice: &SliceSpec) -> (f64, f64) {
 struct RowScratch {
     fine: Vec<f64>,
     factors: Vec<f64>,
+    row: Vec<Complex64>,
+    base: Vec<Complex64>,
     weights: Vec<Complex64>,
+    lifts: Vec<Complex64>,
+    strengths: Vec<f64>,
 }
 
 impl RowScratch {
     fn new(sites: usize, fine: usize) -> Self {
-        Self { fine: vec![0.0; fine], factors: Vec::new(), weights: Vec::with_capacity(sites) }
+        let zeros = vec![Complex64::ZERO; sites];
+        Self { fine: vec![0.0; fine], factors: Vec::new(), row: zeros.clone(), base: zeros.clone(), weights: zeros, lifts: Vec::new(), strengths: vec![0.0; sites] }
     }
 }

@@ -65,16 +65,50 @@ impl Amplitudes {
         }
     }
 
+    /// e^{-2 pi i k.r_i} for every site, k in r.l.u. of the magnetic cell.
+    pub fn phases(&self, k: &Vec3, out: &mut [Complex64]) {
+        for (slot, r) in out.iter_mut().zip(&self.positions) {
+            let angle = -TAU * dot(k, r);
+            *slot = Complex64::new(angle.cos(), angle.sin());
+        }
+    }
+
+    /// The distinct projections of the sites on `k` per unit, and which one each site has: what a move along `k` needs.
+    pub fn layers(&self, k: &Vec3) -> (Vec<f64>, Vec<usize>) {
+        let mut distinct: Vec<f64> = Vec::new();
+        let which = self
+            .positions
+            .iter()
+            .map(|r| {
+                let height = dot(k, r);
+                distinct.iter().position(|d| (d - height).abs() < 1e-12).unwrap_or_else(|| {
+                    distinct.push(height);
+                    distinct.len() - 1
+                })
+            })
+            .collect();
+        (distinct, which)
+    }
+
+    /// <j0>(|Q|) of the distinct ions, |Q|^2 in 1/Angstrom^2.
+    pub fn form_factors(&self, q_squared: f64, out: &mut Vec<f64>) {
+        out.clear();
+        out.extend(self.form_factors.iter().map(|f| f.at(q_squared)));
+    }
+
+    /// <j0> of one site, from the list that `form_factors` filled.
+    pub fn form_factor_of(&self, site: usize, factors: &[f64]) -> f64 {
+        factors.get(self.kind[site]).copied().unwrap_or(1.0)
+    }
+
     /// F_i(|Q|) e^{-2 pi i Q.r_i} for every site, with k in r.l.u. of the magnetic cell and |Q|^2 in 1/Angstrom^2.
     pub fn weights(&self, k: &Vec3, q_squared: f64, factors: &mut Vec<f64>, out: &mut Vec<Complex64>) {
-        factors.clear();
-        factors.extend(self.form_factors.iter().map(|f| f.at(q_squared)));
-        out.clear();
-        out.extend(self.positions.iter().zip(&self.kind).map(|(r, &kind)| {
-            let angle = -TAU * dot(k, r);
-            let f = if kind == usize::MAX { 1.0 } else { factors[kind] };
-            Complex64::new(f * angle.cos(), f * angle.sin())
-        }));
+        self.form_factors(q_squared, factors);
+        out.resize(self.n(), Complex64::ZERO);
+        self.phases(k, out);
+        for (site, weight) in out.iter_mut().enumerate() {
+            *weight *= self.form_factor_of(site, factors);
+        }
     }
 }
 

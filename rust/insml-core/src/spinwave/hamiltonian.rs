@@ -128,6 +128,11 @@ impl Hamiltonian {
         std::array::from_fn(|a| hkl[a] * self.supercell[a])
     }
 
+    /// Wave vector in r.l.u. of the chemical cell.
+    pub fn chemical(&self, k: &Vec3) -> Vec3 {
+        std::array::from_fn(|a| k[a] / self.supercell[a])
+    }
+
     /// Whether h is unchanged by any move along `direction` (r.l.u. of the chemical cell).
     pub fn independent_along(&self, direction: &Vec3) -> bool {
         let k = self.magnetic(direction);

@@ -1,0 +1,94 @@
+"""A candidate spin model: bonds and anisotropy whose entries are linear in named parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from insml.errors import ModelError
+from insml.study.expressions import Matrix, matrix_values
+from insml.study.structure import MagneticStructure
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """``prior``: bounds of the uniform prior, meV. ``reference``: published or expected value, meV."""
+
+    name: str
+    prior: tuple[float, float]
+    reference: float | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Bond:
+    """Energy S_i^T J S_j of one physical bond, from site ``i`` in cell 0 to site ``j`` in magnetic cell ``dl``."""
+
+    i: int
+    j: int
+    dl: tuple[int, int, int]
+    exchange: Matrix
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One possible Hamiltonian: each bond once, J > 0 antiferromagnetic, plus S^T A S for each site with anisotropy."""
+
+    name: str
+    title: str
+    parameters: tuple[Parameter, ...]
+    structure: MagneticStructure
+    bonds: tuple[Bond, ...]
+    anisotropy: tuple[tuple[int, Matrix], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self.parameters)
+
+    @property
+    def reference(self) -> dict[str, float]:
+        """Reference values; the middle of the prior where none is stated."""
+        return {p.name: 0.5 * (p.prior[0] + p.prior[1]) if p.reference is None else p.reference
+                for p in self.parameters}
+
+    def model(self, values: Mapping[str, float]) -> dict[str, Any]:
+        """The model at these parameter values (meV), in the JSON schema that ``SpinModel.from_dict`` reads.
+
+        Raises
+        ------
+        ModelError
+            A parameter is missing, unknown or not finite.
+        """
+        self._check(values)
+        structure = self.structure
+        sites = [site.to_model() for site in structure.sites]
+        for index, matrix in self.anisotropy:
+            sites[index]["aniso"] = matrix_values(matrix, values)
+        model: dict[str, Any] = {
+            "lattice_vectors": structure.lattice.vectors.tolist(),
+            "supercell": list(structure.supercell),
+            "sites": sites,
+            "bonds": [{"i": b.i, "j": b.j, "dl": list(b.dl), "J": matrix_values(b.exchange, values)}
+                      for b in self.bonds],
+            "field": list(structure.field),
+        }
+        if structure.twins:
+            model["twins"] = [{"rot": [list(row) for row in t.rotation], "weight": t.weight} for t in structure.twins]
+        return model
+
+    def _check(self, values: Mapping[str, float]) -> None:
+        expected = f"candidate {self.name}: expected the parameters {', '.join(self.names)}"
+        for name in values:
+            if name not in self.names:
+                near = get_close_matches(name, self.names, 1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                raise ModelError(f"{expected}, found the unknown {name}{hint}")
+        for name in self.names:
+            if name not in values:
+                raise ModelError(f"{expected}, found no {name}")
+            if not math.isfinite(values[name]):
+                raise ModelError(f"candidate {self.name}: {name}: expected a finite number in meV, "
+                                 f"found {values[name]}")
