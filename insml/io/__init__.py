@@ -1,0 +1,11 @@
+"""Reading measured files and writing results. Nothing heavy is imported before a file is opened."""
+
+from insml.io.histogram import Histogram, HistogramAxis
+from insml.io.image import Image, read_image
+from insml.io.mdhisto import read_mdhisto
+from insml.io.nexus import read_mosaic, write_mosaic
+from insml.io.nxspe import Run, read_nxspe
+from insml.io.open import open_any
+
+__all__ = ["Histogram", "HistogramAxis", "Image", "Run", "open_any", "read_image", "read_mdhisto", "read_mosaic",
+           "read_nxspe", "write_mosaic"]
