@@ -12,7 +12,7 @@ from insml.errors import InsmlError
 from insml.instruments.fermi import wavevector
 from insml.mosaic import Mosaic
 from insml.resolution import SliceWidths
-from insml.spinwave import SpinModel, Twin
+from insml.spinwave import SpinModel, Spectrum, Twin
 from insml.study import Integrated, Kinematic, Study
 
 Array = NDArray[np.float64]
@@ -55,12 +55,12 @@ def simulate_stack(
         widths = [SliceWidths((0.0, 0.0), (0.0,))] * len(widths)
     integrated, beam = None, None
     if isinstance(study.third, Integrated):
-        integrated = _gauss_legendre(study.third)
+        integrated = _quadrature(study.third)
     else:
         beam = study.third.ki
     flat = _core.convolve_mosaic(
         domains=[(model.domain_core(t), np.ascontiguousarray(t.rotation, float), float(t.weight))
-                 for t in model.twins or (Twin(np.eye(3), 1.0),)],
+                 for t in _distinct_twins(model)],
         axes=[(a.vector, a.edges.tolist()) for a in layout.axes],
         third_vector=layout.third,
         integrated=integrated,
@@ -107,7 +107,33 @@ def reachable(study: Study) -> NDArray[np.bool_]:
     return out
 
 
-def _gauss_legendre(third: Integrated) -> tuple[list[float], list[float]]:
-    x, w = np.polynomial.legendre.leggauss(third.samples)
+def _distinct_twins(model: SpinModel) -> list[Twin]:
+    """Twins whose spectra coincide are one: tested at three wave vectors in general position."""
+    if len(model.twins) < 2:
+        return list(model.twins) or [Twin(np.eye(3), 1.0)]
+    q = np.array([[0.1237, 0.2891, 0.3973], [-0.3719, 0.1531, 0.7127], [0.6133, -0.4789, 0.0921]])
+    spectra = model.spectrum(q, tensor=False).domains
+    kept: list[tuple[Spectrum, Twin]] = []
+    for spectrum, twin in zip(spectra, model.twins, strict=True):
+        for i, (known, other) in enumerate(kept):
+            # intensities weighted by energy: independent of how degenerate modes are mixed
+            if np.allclose(known.energy, spectrum.energy, rtol=1e-8, atol=1e-9) and all(
+                np.allclose((known.intensity * known.energy**p).sum(axis=1),
+                            (spectrum.intensity * spectrum.energy**p).sum(axis=1), rtol=1e-8) for p in range(4)
+            ):
+                kept[i] = (known, Twin(other.rotation, other.weight + twin.weight))
+                break
+        else:
+            kept.append((spectrum, twin))
+    return [twin for _, twin in kept]
+
+
+def _quadrature(third: Integrated) -> tuple[list[float], list[float], tuple[float, float] | None]:
+    """Nodes and weights (sum 1): Gauss-Legendre, or midpoints where detectors cut the range off at any place."""
     lo, hi = third.range
-    return (0.5 * (lo + hi) + 0.5 * (hi - lo) * x).tolist(), (0.5 * w).tolist()
+    if third.scattering_angle is None:
+        x, w = np.polynomial.legendre.leggauss(third.samples)
+        return (0.5 * (lo + hi) + 0.5 * (hi - lo) * x).tolist(), (0.5 * w).tolist(), None
+    n = third.samples
+    smallest, largest = np.radians(third.scattering_angle)
+    return (lo + (hi - lo) * (np.arange(n) + 0.5) / n).tolist(), [1 / n] * n, (float(smallest), float(largest))

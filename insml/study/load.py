@@ -15,7 +15,7 @@ from insml.study.study import Background, DataRules, Study, Training
 
 TOP_KEYS = ("name", "title", "notes", "lattice", "magnetic", "sites", "twins", "mosaic", "resolution", "background",
             "fit", "data", "training", "candidates")
-BACKGROUND_TERMS = ("constant", "q2")
+BACKGROUND_TERMS = ("constant", "q2", "q4")
 
 
 def load(path: str | Path) -> Study:
@@ -82,8 +82,9 @@ def _background(top: Table) -> Background:
 
 
 def _data(top: Table) -> DataRules:
-    table = top.table("data", ("hot_pixel_sigma",), optional=True)
-    return DataRules(table.number("hot_pixel_sigma", above=0.0) if "hot_pixel_sigma" in table else None)
+    table = top.table("data", ("hot_pixel_sigma", "edge_pixels"), optional=True)
+    return DataRules(table.number("hot_pixel_sigma", above=0.0) if "hot_pixel_sigma" in table else None,
+                     table.whole("edge_pixels", least=0) if "edge_pixels" in table else 0)
 
 
 def _training(top: Table) -> Training:

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 MOSAIC_KEYS = ("u", "v", "third", "slices", "grid", "orientation")
 AXIS_KEYS = ("label", "vector", "edges", "centres")
 SLICE_KEYS = ("energy", "ei", "fractions")
-THIRD_KEYS = ("kind", "vector", "range", "samples", "ki")
+THIRD_KEYS = ("kind", "vector", "range", "samples", "scattering_angle", "ki")
 RESOLUTION_KEYS = ("kind", "energy_fwhm", "q_fwhm", "instrument", "version", "package", "frequency")
 
 
@@ -119,8 +119,15 @@ def _orientation(mosaic: Table, labels: tuple[str, str]) -> tuple[str, str]:
 def _third(table: Table, slices: tuple[SliceSpec, ...]) -> Integrated | Kinematic:
     kind = table.choice("kind", ("integrated", "kinematic"))
     if kind == "integrated":
-        _refuse_others(table, kind, ("vector", "range", "samples"))
-        return Integrated(table.interval("range"), table.whole("samples", least=1))
+        _refuse_others(table, kind, ("vector", "range", "samples", "scattering_angle"))
+        angles = None
+        if "scattering_angle" in table:
+            angles = table.interval("scattering_angle")
+            if angles[0] < 0 or angles[1] > 180:
+                raise table.mistake("scattering_angle", "2 theta from 0 to 180 degrees", describe(list(angles)))
+            if any(s.ei is None for s in slices):
+                raise table.mistake("scattering_angle", "mosaic.slices with ei beside it", "slices without ei")
+        return Integrated(table.interval("range"), table.whole("samples", least=1), angles)
     _refuse_others(table, kind, ("vector", "ki"))
     if any(s.ei is None for s in slices):
         raise table.mistake("kind", "'integrated', or mosaic.slices with ei", "'kinematic' and slices without ei")

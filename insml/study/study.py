@@ -21,10 +21,15 @@ _DIGEST_VERSION = 1  # raise when the meaning of a study's content changes, so t
 
 @dataclass(frozen=True)
 class Integrated:
-    """Each slice is the average over ``range``, in units of ``layout.third``; ``samples`` points represent it."""
+    """Each slice is the average over ``range``, in units of ``layout.third``; ``samples`` points represent it.
+
+    ``scattering_angle``: (smallest, largest) 2 theta in degrees that detectors cover; points of the range outside it
+    are never measured and do not count in the average. Needs an ``ei`` on every slice.
+    """
 
     range: tuple[float, float]
     samples: int
+    scattering_angle: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Kinematic:
 
 @dataclass(frozen=True)
 class Background:
-    """Terms of each slice's background: ``constant`` and/or ``q2`` (|Q|^2 in 1/Angstrom^2), amplitudes linear."""
+    """Terms of each slice's background: ``constant``, ``q2``, ``q4`` (powers of |Q| in 1/Angstrom), amplitudes linear."""
 
     terms: tuple[str, ...] = ()
 
@@ -48,11 +53,13 @@ class Background:
 class DataRules:
     """How measured data are cleaned before they are compared with anything.
 
-    ``hot_pixel_sigma``: a single pixel that stands out from its slice by more robust sigmas than this is masked;
-    None keeps all.
+    ``hot_pixel_sigma``: a single pixel that stands out from its neighbours by more of the slice's robust sigmas than
+    this is masked; None keeps all. ``edge_pixels``: so many pixels next to uncovered ones are masked, where coverage
+    is partial and normalisation poor.
     """
 
     hot_pixel_sigma: float | None = None
+    edge_pixels: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,13 +109,23 @@ class Study:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of all that matters for a simulation or a trained network.
+        """SHA-256 (hex) of all that matters for a trained network: what is simulated, and how training corrupts it.
 
         Texts, reference values, the path, data cleaning, and how tiles are laid out in the image do not count; nor
         does the order in which bonds are listed or from which end.
         """
+        return _sha256({
+            "simulation": self.simulation_digest,
+            "background": sorted(self.background.terms),
+            "scale": self.scale,
+            "training": self.training,
+        })
+
+    @property
+    def simulation_digest(self) -> str:
+        """As :attr:`digest`, of what matters for the clean simulated images alone."""
         layout = self.layout.to_dict()
-        content = {
+        return _sha256({
             "version": _DIGEST_VERSION,
             "structure": self.structure,
             "candidates": [_candidate_content(c) for c in self.candidates.values()],
@@ -116,12 +133,13 @@ class Study:
             "third": [type(self.third).__name__, self.third],
             "broadening": [type(self.broadening).__name__, self.broadening],
             "form_factor": self.form_factor,
-            "background": sorted(self.background.terms),
-            "scale": self.scale,
-            "training": self.training,
-        }
-        text = json.dumps(_plain(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+            "seed": self.training.seed,
+        })
+
+
+def _sha256(content: dict[str, Any]) -> str:
+    text = json.dumps(_plain(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _candidate_content(candidate: Candidate) -> dict[str, Any]:
