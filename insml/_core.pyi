@@ -30,7 +30,7 @@ def convolve_mosaic(
     domains: Sequence[tuple[Model, NDArray[np.float64], float]],
     axes: Sequence[tuple[Sequence[float], Sequence[float]]],
     third_vector: Sequence[float],
-    integrated: tuple[Sequence[float], Sequence[float]] | None,
+    integrated: tuple[Sequence[float], Sequence[float], tuple[float, float] | None] | None,
     beam: Sequence[float] | None,
     slices: Sequence[tuple[tuple[float, float], float | None, Sequence[float], Sequence[float]]],
     form_factor: bool,

@@ -93,8 +93,8 @@ class ModelFit:
 class Answer:
     """Everything a report says about one mosaic.
 
-    ``verdict`` is a candidate's name, or None when the witnesses disagree or the data are out of distribution;
-    ``reason`` says in one sentence why. ``fit_probabilities`` are the candidates' posterior odds from log_evidence
+    ``verdict`` is a candidate's name, or None when the witnesses disagree or neither is convinced; ``reason`` says in
+    one sentence why, and ``warnings`` what speaks against trusting it (data out of distribution, a poor fit, ...). ``fit_probabilities`` are the candidates' posterior odds from log_evidence
     with equal prior weight.
     """
 

@@ -29,7 +29,8 @@ def clean(mosaic: Mosaic, rules: DataRules) -> Mosaic:
     measured = mosaic.stack_variance
     variance = estimate_variance(values, mask) if measured is None else smooth_variance(values, measured, mask)
     cleaned = Mosaic.from_stack(values, mask, mosaic.layout, variance=variance)
-    return replace(mosaic, values=cleaned.values, mask=cleaned.mask, variance=cleaned.variance)
+    metadata = {**mosaic.metadata, "variance": "measured" if measured is not None else "estimated"}
+    return replace(mosaic, values=cleaned.values, mask=cleaned.mask, variance=cleaned.variance, metadata=metadata)
 
 
 def _neighbours(values: Array, mask: BoolArray) -> Array:

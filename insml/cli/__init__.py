@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import pkgutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
@@ -16,6 +15,9 @@ from insml.errors import InsmlError
 
 #: Exit status of a command that met bad input; 0 is success, 1 a reader of the output that went away, 130 Ctrl-C.
 BAD_INPUT = 2
+
+#: Modules of this package, in the order of the help text.
+COMMANDS = ("report", "info", "classify", "fit", "simulate", "train")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,6 +49,6 @@ def _parser() -> argparse.ArgumentParser:
                                      "measured runs to exchange parameters.")
     parser.add_argument("--version", action="version", version=f"insml {metadata.version('insml')}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in pkgutil.iter_modules(__path__):
-        import_module(f"{__name__}.{command.name}").add_parser(subparsers)
+    for command in COMMANDS:
+        import_module(f"{__name__}.{command}").add_parser(subparsers)
     return parser

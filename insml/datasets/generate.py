@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from insml.datasets.prior import draw_stable
 from insml.datasets.store import TrainingSet
 from insml.errors import FormatError
-from insml.simulate import simulate_stack
+from insml.simulation import simulate_stack
 from insml.study import Study
 
 Progress = Callable[[int, int], None]

@@ -14,7 +14,7 @@ from insml.answer import ModelFit
 from insml.errors import InsmlError, UnstableStructureError
 from insml.infer.linear import LinearModel
 from insml.mosaic import Mosaic
-from insml.simulate import simulate_stack
+from insml.simulation import simulate_stack
 from insml.study import Candidate, Study
 
 Array = NDArray[np.float64]

@@ -23,6 +23,7 @@ from insml.slicing import Slice, mosaic_to_slices
 _DEFINITION = "insml_mosaic"
 _VERSION = "1"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_COMPRESS_ABOVE = 256  # values
 _SIGNAL = "intensity"
 #: Data sets of the image group beside the auxiliary images.
 _IMAGE_FIELDS = ("title", "row", "column", "row_coordinate", "column_coordinate", "slice_index", _SIGNAL,
@@ -159,8 +160,9 @@ def _read_layout(path: Path, entry: Any) -> MosaicLayout:
 
 
 def _field(group: Any, name: str, values: NDArray[Any], long_name: str, **attributes: Any) -> None:
-    group[name] = values
-    group[name].attrs.update(long_name=long_name, **attributes)
+    # masks and empty tiles compress well; short axes are not worth a chunk
+    options = {"compression": "gzip", "shuffle": True} if values.size > _COMPRESS_ABOVE else {}
+    group.create_dataset(name, data=values, **options).attrs.update(long_name=long_name, **attributes)
 
 
 def _write_image(entry: Any, mosaic: Mosaic, images: Mapping[str, NDArray[np.float64]]) -> None:

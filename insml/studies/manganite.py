@@ -53,7 +53,7 @@ def simulate(candidate: str, parameters: Mapping[str, float] | None = None, reso
         raise ModelError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate}")
     if resolution not in ("gaussian", None):
         raise InsmlError(f"resolution: expected 'gaussian' or None (no other exists yet), found {resolution!r}")
-    from insml.simulate import simulate as simulate_study
+    from insml.simulation import simulate as simulate_study
 
     values = study.candidates[candidate].reference | dict(parameters or {})
     return simulate_study(study, candidate, values, resolution=resolution is not None)

@@ -1,0 +1,55 @@
+"""Arguments and progress that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from insml.study import Study
+
+Report = Callable[[str, int, int], None]
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", metavar="FILE", help="study file (TOML) or the name of one that comes with insml: "
+                        "manganite (default), square_antiferromagnet")
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 (default): one per core; results do not "
+                        "depend on it")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where training images and networks are kept "
+                        "(default: INSML_CACHE, else the user's cache folder)")
+
+
+def study(args: argparse.Namespace) -> Study:
+    from insml.study import bundled, load
+
+    if args.study is None:
+        return bundled("manganite")
+    path = Path(args.study)
+    return bundled(args.study) if path.suffix == "" and not path.exists() else load(path)
+
+
+@contextmanager
+def progress_bars(console: Console) -> Iterator[Report]:
+    """One bar for each kind of work that reports; without a known total it pulses and counts."""
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.completed:>6.0f}"),
+               TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total or None)
+            bars.update(tasks[what], completed=done, total=total or None)
+
+        yield report

@@ -1,0 +1,37 @@
+"""``insml train``: make and keep the network for a study."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from insml.errors import MissingExtraError
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from insml.cli.arguments import add_study, add_work
+
+    parser = subparsers.add_parser("train", help="train the network for a study",
+                                   description="Simulate training images and train. An interrupted run goes on where it "
+                                               "stopped.")
+    add_study(parser)
+    add_work(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the network, safetensors")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("torch", "ml", "training")
+    from rich.console import Console
+
+    from insml.cli.arguments import progress_bars, study
+    from insml.learn.trained import train_network
+
+    question = study(args)
+    with progress_bars(Console(stderr=True)) as progress:
+        network = train_network(question, cache=args.cache, threads=args.threads, progress=progress)
+    network.save(args.out)
+    print(f"written: {args.out} ({network.description})")
+    return 0

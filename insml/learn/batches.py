@@ -1,0 +1,74 @@
+"""Splits of a training set, and its images as a network sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from insml.datasets.corrupt import Corruption, standardise
+from insml.datasets.store import TrainingSet
+from insml.errors import InsmlError
+
+Indices = NDArray[np.int64]
+Address = tuple[int, int]  # (image, counter of its draw)
+_HELD_OUT = 1 << 40  # draws beyond every epoch's
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Disjoint image numbers. ``calibration`` is seen neither by the optimiser nor by the feature density."""
+
+    training: Indices
+    validation: Indices
+    calibration: Indices
+
+
+def split(labels: NDArray[np.int64], classes: int, validation: float, calibration: float, seed: int) -> Split:
+    """Shares of each class's images, at least two for every purpose."""
+    rng = np.random.default_rng([seed, 0])
+    parts: tuple[list[Indices], list[Indices], list[Indices]] = ([], [], [])
+    for c in range(classes):
+        images = rng.permutation(np.flatnonzero(labels == c))
+        n_validation, n_calibration = (max(2, round(share * len(images))) for share in (validation, calibration))
+        if len(images) - n_validation - n_calibration < 2:
+            raise InsmlError(f"training set: expected at least 6 images of each candidate, and some left beside "
+                             f"validation and calibration, found {len(images)} of candidate {c}")
+        for part, chosen in zip(parts, np.split(images, [n_validation, n_validation + n_calibration]), strict=True):
+            part.append(chosen)
+    validation_part, calibration_part, training_part = (np.sort(np.concatenate(part)) for part in parts)
+    return Split(training_part, validation_part, calibration_part)
+
+
+def epoch_order(images: Indices, seed: int, epoch: int) -> Indices:
+    """The order of an epoch, a function of (seed, epoch) only."""
+    return np.random.default_rng([seed, 1, epoch]).permutation(images)
+
+
+class Loader:
+    """Corrupted, standardised images. What is drawn depends on (seed, address) only, not on threads."""
+
+    def __init__(self, data: TrainingSet, corruption: Corruption, seed: int, executor: Executor) -> None:
+        self.data, self.corruption, self.seed, self.executor = data, corruption, seed, executor
+
+    def epoch(self, epoch: int, batches: Sequence[Indices]) -> Iterator[tuple[NDArray[np.float32], Indices]]:
+        """Stacks and image numbers, batch by batch; the next batch is prepared while one is used."""
+        addresses = [[(int(i), epoch * len(self.data) + int(i)) for i in batch] for batch in batches]
+        waiting = [self.executor.submit(self._image, a) for a in addresses[0]]
+        for number, batch in enumerate(batches):
+            images = [future.result() for future in waiting]
+            if number + 1 < len(batches):
+                waiting = [self.executor.submit(self._image, a) for a in addresses[number + 1]]
+            yield np.stack(images), batch
+
+    def held_out(self, images: Indices, draw: int) -> NDArray[np.float32]:
+        """Draw number ``draw`` of images, one that no epoch uses."""
+        counter = _HELD_OUT + draw * len(self.data)
+        return np.stack(list(self.executor.map(self._image, [(int(i), counter + int(i)) for i in images])))
+
+    def _image(self, address: Address) -> NDArray[np.float32]:
+        image, counter = address
+        return standardise(*self.corruption.apply(self.data.clean[image], self.seed, counter))

@@ -1,0 +1,94 @@
+"""A small residual network over the slices of a stack."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+FILTERS_PER_SLICE = 2
+_WIDTHS = (64, 64, 96, 128)  # after mixing the slices, and after each of the three blocks
+_GROUPS = 8
+
+
+class BlurDown(nn.Module):
+    """Halve the resolution behind a binomial low-pass, so that a shift by one pixel does not alias.
+
+    Output pixel i is centred on input pixel 2 i.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        row = torch.tensor([0.25, 0.5, 0.25])
+        self.register_buffer("kernel", (row[:, None] * row).expand(channels, 1, 3, 3).clone(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.kernel, stride=2, padding=1, groups=x.shape[1])
+
+
+class ResidualDown(nn.Module):
+    """Anti-aliased halving of the resolution, then two 3x3 convolutions beside a 1x1 bypass."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.down = BlurDown(inputs)
+        self.first = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.first_norm = nn.GroupNorm(_GROUPS, outputs)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.second_norm = nn.GroupNorm(_GROUPS, outputs)
+        self.bypass = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.down(x)
+        y = functional.relu(self.first_norm(self.first(x)))
+        return functional.relu(self.second_norm(self.second(y)) + self.bypass(x))
+
+
+class SliceStackNet(nn.Module):
+    """Slices as channels: (batch, n_slices, n0, n1) standardised stacks to (batch, features).
+
+    The first layer, ``slices``, has its own filters for each slice and keeps the resolution: its channels
+    ``s * FILTERS_PER_SLICE`` to ``(s + 1) * FILTERS_PER_SLICE - 1`` know slice s only, so a map of it tells slices
+    apart. ``mix`` and three residual blocks follow. GroupNorm only: nothing depends on the rest of a batch, and
+    training and evaluation are the same function. There is no dropout, hence no random number after initialisation.
+
+    n0 and n1 may be anything; the weights do not depend on them. About 0.5 M parameters for 60 slices.
+    """
+
+    def __init__(self, n_slices: int, classes: int, features: int = 64) -> None:
+        super().__init__()
+        self.n_slices, self.n_features = n_slices, features
+        self.slices = nn.Sequential(
+            nn.Conv2d(n_slices, n_slices * FILTERS_PER_SLICE, 3, padding=1, groups=n_slices), nn.ReLU(),
+        )
+        self.mix = nn.Sequential(
+            nn.Conv2d(n_slices * FILTERS_PER_SLICE, _WIDTHS[0], 1, bias=False), nn.GroupNorm(_GROUPS, _WIDTHS[0]),
+            nn.ReLU(),
+        )
+        self.blocks = nn.ModuleList(ResidualDown(a, b) for a, b in pairwise(_WIDTHS))
+        self.embed = nn.Linear(_WIDTHS[-1], features)
+        self.readout = nn.Linear(features, classes)  # guides the training of the features; see train.py
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """(batch, d) mean of the last block over the tile."""
+        y = self.mix(self.slices(x.contiguous(memory_format=torch.channels_last)))
+        for block in self.blocks:
+            y = block(y)
+        return cast(Tensor, y.mean((2, 3)))
+
+    def features(self, pooled: Tensor) -> Tensor:
+        """(batch, n_features) >= 0, what a head sees of pooled features."""
+        return functional.relu(self.embed(pooled))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.features(self.pooled(x))
+
+    def layers(self) -> dict[str, tuple[nn.Module, int]]:
+        """Layers for activation maps: name to (module, stride). Feature i is centred on input pixel stride * i."""
+        blocks = {f"block{i + 1}": (block, 2 ** (i + 1)) for i, block in enumerate(self.blocks)}
+        return {"slices": (self.slices, 1), "mix": (self.mix, 1), **blocks}

@@ -1,0 +1,58 @@
+"""Networks on disk: safetensors with a JSON header and a checksum. Reading one executes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from insml.errors import FormatError
+from insml.io.atomic import atomic_path
+
+
+def write_tensors(path: Path, kind: str, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Write ``tensors`` and a JSON-able ``header`` as a file of the given kind, whole or not at all."""
+    plain = {name: np.array(a, order="C") for name, a in tensors.items()}
+    text = json.dumps(header, sort_keys=True)
+    metadata = {"insml": kind, "header": text, "sha256": _digest(kind, text, plain)}
+    with atomic_path(path) as tmp:
+        save_file(plain, str(tmp), metadata=metadata)
+
+
+def read_tensors(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Header and tensors.
+
+    Raises
+    ------
+    FormatError
+        Not a file of this kind, or damaged: every byte is covered by the checksum.
+    """
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            found = metadata.get("insml")
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if found == kind else {}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as e:
+        raise FormatError(path, kind, f"no readable safetensors file ({str(e).splitlines()[0]})") from e
+    if found != kind:
+        raise FormatError(path, kind, "a safetensors file of another program" if found is None else found)
+    text = metadata.get("header", "")
+    if metadata.get("sha256") != _digest(kind, text, tensors):
+        raise FormatError(path, kind, "a damaged one", field="checksum")
+    header: dict[str, Any] = json.loads(text)
+    return header, tensors
+
+
+def _digest(kind: str, header: str, tensors: Mapping[str, NDArray[Any]]) -> str:
+    h = hashlib.sha256(f"{kind}\n{header}\n".encode())
+    for name in sorted(tensors):
+        h.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
+        h.update(np.ascontiguousarray(tensors[name]).data)
+    return h.hexdigest()

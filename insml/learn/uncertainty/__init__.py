@@ -1,0 +1,1 @@
+"""One file per method that says how much a network's answer is worth."""

@@ -1,0 +1,96 @@
+"""Deterministic uncertainty quantification (DUQ), van Amersfoort et al. 2020.
+
+Features f are mapped for each class c to z_c = W_c f; the class's kernel value is
+K_c = exp(-mean_j (z_cj - e_cj)^2 / (2 sigma^2)), e_c its centroid. Everything below works with log K_c, in float32.
+
+Two presets: "vanamersfoort", the published method (centroids follow the data with gamma = 0.999; sigma, one of its
+tuned numbers, starts at 0.5 and is learned as log sigma), and "paper", arXiv 2011.04584 as its code has it (sigma = 1 fixed and gamma = 1, so the
+centroids stay where they were drawn), kept for comparison only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from insml.errors import InsmlError
+
+Preset = Literal["vanamersfoort", "paper"]
+_SMALLEST_DISTANCE = 1e-6
+_SIGMA = 0.5  # narrower starts, as 0.1, end with both centroids at one point when there are only some hundred images
+
+
+class DuqHead(nn.Module):
+    """Kernel values of ``classes`` centroids for (batch, features) inputs.
+
+    Centroids are m / N with running sums m (size, classes) and N (classes,); they are buffers, not parameters.
+    """
+
+    sums: Tensor
+    counts: Tensor
+
+    def __init__(self, features: int, classes: int, size: int = 64, preset: Preset = "vanamersfoort") -> None:
+        super().__init__()
+        if preset not in ("vanamersfoort", "paper"):
+            raise InsmlError(f"DUQ preset: expected vanamersfoort or paper, found {preset}")
+        published = preset == "vanamersfoort"
+        self.gamma = 0.999 if published else 1.0
+        count = 13.0 if published else 12.0
+        self.weight = nn.Parameter(torch.empty(size, classes, features))
+        self.log_sigma = nn.Parameter(torch.tensor(math.log(_SIGMA) if published else 0.0), requires_grad=published)
+        if published:
+            nn.init.normal_(self.weight, std=math.sqrt(2 / features))
+        else:
+            nn.init.normal_(self.weight, std=0.05)
+        self.register_buffer("counts", torch.full((classes,), count))
+        self.register_buffer("sums", torch.randn(size, classes) * (0.05 if published else 1.0) * count)
+
+    @property
+    def centroids(self) -> Tensor:
+        """(size, classes)"""
+        return self.sums / self.counts
+
+    def _project(self, features: Tensor) -> Tensor:
+        return torch.einsum("bf,mcf->bmc", features.float(), self.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, classes) log K, <= 0."""
+        distance = (self._project(features) - self.centroids).square().mean(1)
+        return -distance / (2 * torch.exp(2 * self.log_sigma))
+
+    @torch.no_grad()
+    def update_centroids(self, features: Tensor, onehot: Tensor) -> None:
+        """Move the centroids towards a batch; ``features`` are those of the network after its optimiser step.
+
+        With gamma = 1 nothing moves. Refused in training mode, where features are not those of a prediction.
+        """
+        if self.training:
+            raise InsmlError("DUQ centroids: expected evaluation mode for the update, found training mode")
+        projected = self._project(features)
+        self.counts.mul_(self.gamma).add_(onehot.sum(0), alpha=1 - self.gamma)
+        self.sums.mul_(self.gamma).add_(torch.einsum("bmc,bc->mc", projected, onehot), alpha=1 - self.gamma)
+
+
+def kernel_loss(log_kernel: Tensor, onehot: Tensor) -> Tensor:
+    """Mean binary cross-entropy of K against 0/1, from log K, without overflow where K is 0 or 1."""
+    distance = (-log_kernel).clamp_min(_SMALLEST_DISTANCE)
+    # log(1 - exp(-d)): each form where it is accurate; the other branch gets a harmless argument (its gradient counts).
+    small = distance < math.log(2)
+    log_not = torch.where(
+        small,
+        torch.log(-torch.expm1(-torch.where(small, distance, 1.0))),
+        torch.log1p(-torch.exp(-torch.where(small, 1.0, distance))),
+    )
+    return (onehot * distance - (1 - onehot) * log_not).mean()
+
+
+def gradient_penalty(log_kernel: Tensor, inputs: Tensor) -> Tensor:
+    """Two-sided penalty: mean over the batch of (|d sum_c K_c / d input| - 1)^2. Costs a second backward pass."""
+    (gradient,) = torch.autograd.grad(log_kernel.exp().sum(), inputs, create_graph=True)
+    # The square root has no derivative at 0, where K has saturated.
+    norm = (gradient.flatten(1).square().sum(1) + 1e-12).sqrt()
+    return functional.mse_loss(norm, torch.ones_like(norm))
