@@ -30,10 +30,11 @@ def convolve_mosaic(
     domains: Sequence[tuple[Model, NDArray[np.float64], float]],
     axes: Sequence[tuple[Sequence[float], Sequence[float]]],
     third_vector: Sequence[float],
-    integrated: tuple[Sequence[float], Sequence[float], tuple[float, float] | None] | None,
+    integrated: tuple[Sequence[float], Sequence[float], tuple[float, float, float] | None] | None,
     beam: Sequence[float] | None,
     slices: Sequence[tuple[tuple[float, float], float | None, Sequence[float], Sequence[float]]],
     form_factor: bool,
+    slopes: Sequence[float] | None,
     step: float,
     threads: int,
-) -> NDArray[np.float64]: ...
+) -> tuple[NDArray[np.float64], list[float]]: ...

@@ -111,7 +111,7 @@ class DirectGeometry:
             grid = np.linspace(lo - 0.2 * (hi - lo), min(hi + 0.2 * (hi - lo), 0.98 * spec.ei), 9)
             fwhm = self.machine.energy_fwhm(grid, spec.ei, self.package, self.frequency[spec.ei],
                                             sample_width=self.sample_width)
-            polynomial = np.polynomial.Polynomial.fit(grid, fwhm / FWHM_PER_SIGMA, 2).convert().coef
+            polynomial = np.polynomial.polynomial.polyfit(grid, fwhm / FWHM_PER_SIGMA, 2)
             q = float(self.machine.q_sigma(0.5 * (lo + hi), spec.ei, sample_width=self.sample_width))
             out.append(SliceWidths((q / lengths[0], q / lengths[1]), tuple(float(c) for c in polynomial)))
         return out

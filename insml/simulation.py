@@ -18,7 +18,7 @@ from insml.study import Integrated, Kinematic, Study
 Array = NDArray[np.float64]
 
 #: Momentum grid in units of the smallest smoothing length; scripts/bench_image.py prints the error it leaves.
-STEP = 2.0
+STEP = 2.5
 
 
 def simulate_stack(
@@ -45,33 +45,55 @@ def simulate_stack(
     InsmlError : unknown candidate. ModelError : wrong parameter names.
     UnstableStructureError : the study's magnetic structure is not an energy minimum for these values.
     """
-    if candidate not in study.candidates:
-        raise InsmlError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate!r}")
-    chosen = study.candidates[candidate]
-    model = SpinModel.from_dict(chosen.model(chosen.reference if values is None else values))
-    layout = study.layout
-    widths = study.broadening.widths(study.lattice, layout)
-    if not resolution:
-        widths = [SliceWidths((0.0, 0.0), (0.0,))] * len(widths)
-    integrated, beam = None, None
-    if isinstance(study.third, Integrated):
-        integrated = _quadrature(study.third)
-    else:
-        beam = study.third.ki
-    flat = _core.convolve_mosaic(
-        domains=[(model.domain_core(t), np.ascontiguousarray(t.rotation, float), float(t.weight))
-                 for t in _distinct_twins(model)],
-        axes=[(a.vector, a.edges.tolist()) for a in layout.axes],
-        third_vector=layout.third,
-        integrated=integrated,
-        beam=beam,
-        slices=[(s.energy, s.ei, list(w.sigma_axes), list(w.sigma_energy))
-                for s, w in zip(layout.slices, widths, strict=True)],
-        form_factor=study.form_factor,
-        step=step,
-        threads=threads,
-    )
-    return flat.reshape(layout.stack_shape)
+    return Simulator(study, candidate, resolution=resolution, step=step, threads=threads).stack(values)
+
+
+class Simulator:
+    """:func:`simulate_stack` for one candidate again and again.
+
+    With ``freeze()`` the momentum grid stays that of the last stack, so that small differences between stacks are those
+    of the parameters alone.
+    """
+
+    def __init__(self, study: Study, candidate: str, *, resolution: bool = True, step: float = STEP,
+                 threads: int = 0) -> None:
+        if candidate not in study.candidates:
+            raise InsmlError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate!r}")
+        self._study, self._candidate = study, study.candidates[candidate]
+        self.step, self._threads = step, threads
+        widths = study.broadening.widths(study.lattice, study.layout)
+        if not resolution:
+            widths = [SliceWidths((0.0, 0.0), (0.0,))] * len(widths)
+        self._slices = [(s.energy, s.ei, list(w.sigma_axes), list(w.sigma_energy))
+                        for s, w in zip(study.layout.slices, widths, strict=True)]
+        self._last_slopes: list[float] | None = None
+        self._frozen: list[float] | None = None
+
+    def freeze(self) -> None:
+        self._frozen = self._last_slopes
+
+    def thaw(self) -> None:
+        self._frozen = None
+
+    def stack(self, values: Mapping[str, float] | None = None) -> Array:
+        """As :func:`simulate_stack`."""
+        study, chosen, layout = self._study, self._candidate, self._study.layout
+        model = SpinModel.from_dict(chosen.model(chosen.reference if values is None else values))
+        third = study.third
+        flat, self._last_slopes = _core.convolve_mosaic(
+            domains=[(model.domain_core(t), np.ascontiguousarray(t.rotation, float), float(t.weight))
+                     for t in _distinct_twins(model)],
+            axes=[(a.vector, a.edges.tolist()) for a in layout.axes],
+            third_vector=layout.third,
+            integrated=_quadrature(third) if isinstance(third, Integrated) else None,
+            beam=third.ki if isinstance(third, Kinematic) else None,
+            slices=self._slices,
+            form_factor=study.form_factor,
+            slopes=self._frozen,
+            step=self.step,
+            threads=self._threads,
+        )
+        return flat.reshape(layout.stack_shape)
 
 
 def simulate(study: Study, candidate: str, values: Mapping[str, float] | None = None, *, resolution: bool = True,
@@ -128,7 +150,7 @@ def _distinct_twins(model: SpinModel) -> list[Twin]:
     return [twin for _, twin in kept]
 
 
-def _quadrature(third: Integrated) -> tuple[list[float], list[float], tuple[float, float] | None]:
+def _quadrature(third: Integrated) -> tuple[list[float], list[float], tuple[float, float, float] | None]:
     """Nodes and weights (sum 1): Gauss-Legendre, or midpoints where detectors cut the range off at any place."""
     lo, hi = third.range
     if third.scattering_angle is None:
@@ -136,4 +158,5 @@ def _quadrature(third: Integrated) -> tuple[list[float], list[float], tuple[floa
         return (0.5 * (lo + hi) + 0.5 * (hi - lo) * x).tolist(), (0.5 * w).tolist(), None
     n = third.samples
     smallest, largest = np.radians(third.scattering_angle)
-    return (lo + (hi - lo) * (np.arange(n) + 0.5) / n).tolist(), [1 / n] * n, (float(smallest), float(largest))
+    return (lo + (hi - lo) * (np.arange(n) + 0.5) / n).tolist(), [1 / n] * n, (
+        float(smallest), float(largest), 0.5 * (hi - lo) / n)

@@ -100,10 +100,10 @@ class Corruption:
         ns, n0, n1 = clean.shape
         level = self._levels(clean, rng)
         low, high = self.background
-        background = _scaled(rng.uniform(low, high, ns), level) * _smooth_backgrounds(rng, clean.shape)
+        background = _scaled(rng.uniform(low, high, (ns,)), level) * _smooth_backgrounds(rng, clean.shape)
         signal = clean * np.exp(self.scale_jitter * rng.standard_normal((ns, 1, 1), np.float32))
         # What was subtracted is gone from the mean but not from the noise.
-        subtracted = _scaled(rng.uniform(0.02, 0.02 + high, ns), level)
+        subtracted = _scaled(rng.uniform(0.02, 0.02 + high, (ns,)), level)
         lo, hi = self.relative_noise
         relative = np.float32(np.exp(rng.uniform(np.log(lo), np.log(hi)))) if hi > 0 else np.float32(0)
         signal += background

@@ -105,8 +105,9 @@ class TrainingSet:
         """
         path = Path(path)
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-                if not isinstance(content, np.lib.npyio.NpzFile):
+            with path.open("rb") as file:
+                content = np.load(file, allow_pickle=False)
+                if isinstance(content, np.ndarray):
                     raise FormatError(path, "an insml training set (.npz)", "a bare .npy array")
                 header = json.loads(str(content["header"]))
                 arrays = {name: content[name] for name in _ARRAYS}

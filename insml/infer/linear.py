@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import eval_legendre
 
 from insml.mosaic import Mosaic
 from insml.study import Study
@@ -64,7 +65,7 @@ class LinearModel:
 
     @property
     def n_pixels(self) -> int:
-        return int(self.used.sum())
+        return sum(len(p) for p in self.slices)
 
     @property
     def n_free(self) -> int:
@@ -117,4 +118,9 @@ def background_terms(study: Study) -> Array:
     q2 = (q**2).sum(axis=-1)
     shapes = {"constant": np.ones_like(q2), "q2": q2, "q4": q2**2}
     chosen = [shapes[t] for t in study.background.terms]
+    # Legendre polynomials of the coordinates over the tile
+    x, y = (2 * (a.centres - a.edges[0]) / (a.edges[-1] - a.edges[0]) - 1 for a in layout.axes)
+    order = study.background.polynomial
+    for i, j in ((i, j) for i in range(order + 1) for j in range(order + 1 - i) if 0 < i + j):
+        chosen.append(np.multiply.outer(eval_legendre(i, x), eval_legendre(j, y)))
     return np.array(chosen).reshape(len(chosen), *q.shape[:2])

@@ -14,20 +14,23 @@ from insml.answer import ModelFit
 from insml.errors import InsmlError, UnstableStructureError
 from insml.infer.linear import LinearModel
 from insml.mosaic import Mosaic
-from insml.simulation import simulate_stack
+from insml.simulation import STEP, Simulator
 from insml.study import Candidate, Study
 
 Array = NDArray[np.float64]
 Progress = Callable[[str], None]
 
 #: Derivatives are differences over this share of the prior's width.
-DIFFERENCE = 2e-3
+DIFFERENCE = 3e-4
+#: Momentum grid of the search for a start, and of its first steps downhill (see simulate_stack).
+COARSE = 4.0
 
 
 @dataclass(frozen=True, eq=False)
 class _Optimum:
     x: Array
     covariance: Array  # of x, for unit noise
+    chi2: float
     converged: bool
     message: str
 
@@ -37,7 +40,8 @@ class _Problem:
 
     def __init__(self, study: Study, candidate: Candidate, linear: LinearModel, threads: int,
                  progress: Progress | None) -> None:
-        self.study, self.candidate, self.linear, self.threads, self.progress = study, candidate, linear, threads, progress
+        self.candidate, self.linear, self.progress = candidate, linear, progress
+        self.simulator = Simulator(study, candidate.name, step=COARSE, threads=threads)
         self.low = np.array([p.prior[0] for p in candidate.parameters])
         self.width = np.array([p.prior[1] - p.prior[0] for p in candidate.parameters])
         # least_squares asks for residuals and Jacobian at the same point
@@ -45,11 +49,22 @@ class _Problem:
         empty = linear.residual(np.zeros(linear.shape))
         self.ceiling = float(np.sqrt(10 * max(float(empty @ empty), 1.0) / linear.n_pixels))
 
+    def refine_grid(self) -> None:
+        """From now on simulate on the fine momentum grid."""
+        self.simulator.step, self._last = STEP, None
+
+    def hold_grid_at(self, x: Array) -> None:
+        """Keep the momentum grid that suits ``x``: derivatives must not see it jump."""
+        self.simulator.thaw()
+        self.stack(x)
+        self.simulator.freeze()
+        self._last = None
+
     def values(self, x: Array) -> dict[str, float]:
         return {p.name: float(v) for p, v in zip(self.candidate.parameters, self.low + self.width * x, strict=True)}
 
     def stack(self, x: Array) -> Array:
-        return simulate_stack(self.study, self.candidate.name, self.values(x), threads=self.threads)
+        return self.simulator.stack(self.values(x))
 
     def residual(self, x: Array) -> Array:
         """Where the structure is unstable: ten times the chi2 of no model at all, so that a step there is taken back."""
@@ -102,12 +117,46 @@ def _starts(problem: _Problem, count: int, seed: int) -> list[Array]:
     return [np.array(x) for _, x in scored]
 
 
-def _optimise(problem: _Problem, start: Array, max_steps: int) -> _Optimum:
+def _optimise(problem: _Problem, start: Array, max_steps: int, tolerance: float = 1e-3) -> _Optimum:
+    problem.hold_grid_at(start)
     result = least_squares(problem.residual, np.clip(start, 1e-6, 1 - 1e-6), jac=problem.jacobian, bounds=(0.0, 1.0),
-                           method="trf", max_nfev=max_steps, xtol=1e-6, ftol=1e-7, gtol=1e-10)
+                           method="trf", max_nfev=max_steps, xtol=1e-2 * tolerance, ftol=tolerance, gtol=1e-10)
+    problem.simulator.thaw()
     jacobian = np.asarray(result.jac, float)
     covariance = np.linalg.pinv(jacobian.T @ jacobian)
-    return _Optimum(np.asarray(result.x), covariance, bool(result.status > 0), str(result.message))
+    return _Optimum(np.asarray(result.x), covariance, 2 * float(result.cost), bool(result.status > 0), str(result.message))
+
+
+def _exchanged(problem: _Problem, x: Array) -> list[Array]:
+    """Points a local descent does not find: two parameters trade values, or one changes sign, inside the priors.
+
+    Couplings that act on equivalent paths leave such mirror minima; which is the deeper one only trying tells.
+    """
+    values = problem.low + problem.width * x
+    moved = []
+    for i in range(x.size):
+        flipped = values.copy()
+        flipped[i] = -flipped[i]
+        moved.append(flipped)
+        for j in range(i):
+            swapped = values.copy()
+            swapped[[i, j]] = swapped[[j, i]]
+            moved.append(swapped)
+    inside = [(m - problem.low) / problem.width for m in moved]
+    return [y for y in inside if (y >= 0).all() and (y <= 1).all() and not np.allclose(y, x, atol=1e-3)]
+
+
+def _search(problem: _Problem, starts: list[Array], max_steps: int) -> _Optimum:
+    """Descents from ``starts``, then from the best exchanged points for as long as one of them leads deeper."""
+    best = min((_optimise(problem, start, max_steps) for start in starts), key=lambda d: d.chi2)
+    while True:
+        ranked = sorted((float(r @ r), tuple(y)) for y in _exchanged(problem, best.x)
+                        if (r := problem.stable(y)) is not None)
+        descents = [_optimise(problem, np.array(y), max_steps) for _, y in ranked[:1]]
+        deeper = min(descents, key=lambda d: d.chi2, default=best)
+        if deeper.chi2 >= best.chi2 * (1 - 1e-4):
+            return best
+        best = deeper
 
 
 def refine(
@@ -116,9 +165,9 @@ def refine(
     candidates: list[str] | None = None,
     *,
     seed: int = 0,
-    starts: int = 16,
+    starts: int = 32,
     refined: int = 2,
-    max_steps: int = 25,
+    max_steps: int = 8,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, ModelFit]:
@@ -127,8 +176,9 @@ def refine(
     Parameters
     ----------
     mosaic : with variances (:func:`insml.cleaning.clean`), in the study's bins.
-    starts : Sobol points of the prior that are tried; the best ``refined`` of them are followed downhill.
-    max_steps : of each descent. progress : called with the candidate's name after each simulation.
+    starts : Sobol points of the prior that are tried on a coarse momentum grid; the best ``refined`` of them are followed
+        downhill there, mirror minima are looked for, and the best goes on on the fine grid.
+    max_steps : of each coarse descent; the last one may take three times as many. progress : called with the candidate's name after each simulation.
 
     Notes
     -----
@@ -147,15 +197,11 @@ def refine(
             raise InsmlError(f"candidate: expected one of {', '.join(study.candidates)}, found {name!r}")
         candidate = study.candidates[name]
         problem = _Problem(study, candidate, linear, threads, progress)
-        best: tuple[float, _Optimum] | None = None
-        for start in _starts(problem, starts, seed)[:refined]:
-            optimum = _optimise(problem, start, max_steps)
-            r = problem.residual(optimum.x)
-            if best is None or float(r @ r) < best[0]:
-                best = (float(r @ r), optimum)
-        assert best is not None
+        coarse = _search(problem, _starts(problem, starts, seed)[:refined], max_steps)
+        problem.refine_grid()
+        optimum = _optimise(problem, coarse.x, 3 * max_steps, tolerance=1e-7)
         dof = linear.n_pixels - linear.n_free - len(candidate.parameters)
-        found[name] = (problem, best[1], problem.residual(best[1].x), best[0], dof)
+        found[name] = (problem, optimum, problem.residual(optimum.x), optimum.chi2, dof)
     noise = max(1.0, min(chi2 / dof for _, _, _, chi2, dof in found.values()))
     return {name: _report(study, mosaic, linear, noise, name, *entry) for name, entry in found.items()}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from insml.answer import Classification
 from insml.datasets.corrupt import standardise
 from insml.errors import FormatError, GeometryError
-from insml.explain.cam import grad_cam
+from insml.explain.cam import slice_maps
 from insml.explain.occlusion import occlude_slices
 from insml.learn.calibration import p_value, probabilities
 from insml.learn.networks import SliceStackNet
@@ -25,21 +25,24 @@ from insml.mosaic import Mosaic, MosaicLayout
 KIND = "insml classifier"
 _VERSION = 1
 _BATCH = 64
+_MIDDLE = 1  # block whose pooled output the density sees
 
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
     """Tells the candidates of one study apart.
 
-    Probabilities are a softmax of the log kernel values at a temperature fitted on held-out simulations. The
-    out-of-distribution score is the class-wise Gaussian density of the network's pooled features (``FeatureDensity``);
-    its p-value is a rank among held-out simulations. Kernel values say how near the class centroids the image is, the
-    score also notices images that have been mapped onto a centroid for the wrong reason, which is why it decides.
+    Probabilities are a softmax of the log kernel values at a temperature fitted on held-out simulations.
+
+    The out-of-distribution score is the class-wise Gaussian density (``FeatureDensity``) of the pooled output of the
+    network's middle block; its p-value is a rank among held-out simulations. Last-layer features and kernel values
+    keep only what tells the candidates apart, so they can miss images that are strange in all other respects; the
+    middle block noticed every kind of strangeness that was tried. Kernel values stand beside it as ``epistemic``.
 
     Attributes
     ----------
     network, head : in evaluation mode.
-    density : of the pooled features of training images.
+    density : of the middle features of training images.
     temperature : of the log kernel values.
     held_out_scores : (n,) out-of-distribution scores of held-out simulations.
     candidates : names, in the order of the classes.
@@ -72,8 +75,8 @@ class Classifier:
 
     def scores(self, stacks: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Log kernel values (n, classes) and out-of-distribution scores (n,) of standardised stacks."""
-        log_kernels, pooled = forward(self.network, self.head, stacks)
-        return log_kernels, self.density.score(pooled)
+        log_kernels, middle = forward(self.network, self.head, stacks)
+        return log_kernels, self.density.score(middle)
 
     def margin(self, x: Tensor, winner: int, runner_up: int) -> Tensor:
         """(batch,) log K_winner - log K_runner-up: the pre-activation score that is explained."""
@@ -93,8 +96,8 @@ class Classifier:
         probability = probabilities(log_kernels, self.temperature)[0]
         kernels = np.exp(log_kernels[0])
         winner, runner_up = self._ranking(log_kernels[0])
-        saliency = grad_cam(lambda t: self.margin(t, winner, runner_up), self.network.slices, torch.from_numpy(x[None]),
-                            groups=len(x))
+        saliency = slice_maps(lambda t: self.margin(t, winner, runner_up), self.network.slices,
+                              torch.from_numpy(x[None]))
         # Where there is no detector nothing can speak for a model.
         saliency[mask] = 0
         pixels = np.count_nonzero(~mask, axis=(1, 2))
@@ -109,7 +112,7 @@ class Classifier:
         )
 
     def slice_occlusion(self, mosaic: Mosaic) -> NDArray[np.float64]:
-        """(n_slices,) what the score loses without each slice; beside ``Classification.slice_saliency``, its check."""
+        """(n_slices,) what the margin loses without each slice, signed; the check of ``slice_saliency``."""
         x, _ = self._standardised(mosaic)
         tensor = torch.from_numpy(x[None])
         winner, runner_up = self._ranking(forward(self.network, self.head, x[None])[0][0])
@@ -171,12 +174,13 @@ class Classifier:
 @torch.no_grad()
 def forward(network: SliceStackNet, head: DuqHead,
             stacks: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Log kernel values (n, classes) and pooled features (n, d) of standardised stacks (n, n_slices, n0, n1)."""
-    log_kernels, pooled = [], []
+    """Log kernel values (n, classes) and middle features (n, d) of standardised stacks (n, n_slices, n0, n1)."""
+    log_kernels, middle = [], []
     for first in range(0, len(stacks), _BATCH):
-        pooled.append(network.pooled(torch.from_numpy(stacks[first:first + _BATCH])))
+        pooled = network.pooled(torch.from_numpy(stacks[first:first + _BATCH]))
+        middle.append(pooled[_MIDDLE])
         log_kernels.append(head(network.features(pooled[-1])))
-    return torch.cat(log_kernels).double().numpy(), torch.cat(pooled).double().numpy()
+    return torch.cat(log_kernels).double().numpy(), torch.cat(middle).double().numpy()
 
 
 def state_arrays(network: SliceStackNet, head: DuqHead) -> dict[str, NDArray[np.float32]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -63,9 +62,14 @@ class SliceStackNet(nn.Module):
     def __init__(self, n_slices: int, classes: int, features: int = 64) -> None:
         super().__init__()
         self.n_slices, self.n_features = n_slices, features
-        self.slices = nn.Sequential(
-            nn.Conv2d(n_slices, n_slices * FILTERS_PER_SLICE, 3, padding=1, groups=n_slices), nn.ReLU(),
-        )
+        own_filters = nn.Conv2d(n_slices, n_slices * FILTERS_PER_SLICE, 3, padding=1, groups=n_slices)
+        # Start near what lies above and below the median, so that no slice is lost behind the ReLU.
+        with torch.no_grad():
+            own_filters.weight.mul_(0.3)
+            own_filters.weight[0::2, :, 1, 1] += 1
+            own_filters.weight[1::2, :, 1, 1] -= 1
+            nn.init.zeros_(own_filters.bias)  # type: ignore[arg-type]
+        self.slices = nn.Sequential(own_filters, nn.ReLU())
         self.mix = nn.Sequential(
             nn.Conv2d(n_slices * FILTERS_PER_SLICE, _WIDTHS[0], 1, bias=False), nn.GroupNorm(_GROUPS, _WIDTHS[0]),
             nn.ReLU(),
@@ -74,19 +78,21 @@ class SliceStackNet(nn.Module):
         self.embed = nn.Linear(_WIDTHS[-1], features)
         self.readout = nn.Linear(features, classes)  # guides the training of the features; see train.py
 
-    def pooled(self, x: Tensor) -> Tensor:
-        """(batch, d) mean of the last block over the tile."""
+    def pooled(self, x: Tensor) -> list[Tensor]:
+        """(batch, d) mean over the tile of the output of each block."""
         y = self.mix(self.slices(x.contiguous(memory_format=torch.channels_last)))
+        means = []
         for block in self.blocks:
             y = block(y)
-        return cast(Tensor, y.mean((2, 3)))
+            means.append(y.mean((2, 3)))
+        return means
 
     def features(self, pooled: Tensor) -> Tensor:
-        """(batch, n_features) >= 0, what a head sees of pooled features."""
+        """(batch, n_features) >= 0, what a head sees of the last block's pooled output."""
         return functional.relu(self.embed(pooled))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.features(self.pooled(x))
+        return self.features(self.pooled(x)[-1])
 
     def layers(self) -> dict[str, tuple[nn.Module, int]]:
         """Layers for activation maps: name to (module, stride). Feature i is centred on input pixel stride * i."""

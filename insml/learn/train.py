@@ -200,7 +200,7 @@ class _Trainer:
         return 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(1, self.total - warm_up))
 
     def _held_out(self, images: NDArray[np.int64], draws: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Log kernels and pooled features, draw after draw."""
+        """Log kernels and middle features, draw after draw."""
         parts = [forward(self.network, self.head, self.loader.held_out(chunk, draw))
                  for draw in range(draws) for chunk in np.array_split(images, math.ceil(len(images) / 256))]
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
@@ -210,15 +210,15 @@ class _Trainer:
         self.progress(self.total, self.total, "calibrating")
         draws, classes = self.settings.draws, len(self.data.candidates)
         labels = self.data.labels
-        _, pooled = self._held_out(self.parts.training, draws)
-        density = FeatureDensity.fit(pooled, np.tile(labels[self.parts.training], draws), classes)
-        scores, pooled = self._held_out(self.parts.calibration, draws)
+        _, middle = self._held_out(self.parts.training, draws)
+        density = FeatureDensity.fit(middle, np.tile(labels[self.parts.training], draws), classes)
+        scores, middle = self._held_out(self.parts.calibration, draws)
         truth = np.tile(labels[self.parts.calibration], draws)
         temperature = fit_temperature(scores, truth)
         accuracy = float((probabilities(scores, temperature).argmax(1) == truth).mean())
         size = sum(p.numel() for p in self.parameters.values())
         return Classifier(
-            self.network, self.head, density, temperature, density.score(pooled), self.data.candidates,
+            self.network, self.head, density, temperature, density.score(middle), self.data.candidates,
             self.data.layout, self.data.study_digest,
             f"residual network over slices with DUQ head ({self.settings.preset}), {size / 1e6:.2f} M parameters, "
             f"{len(self.parts.training)} simulated images, {self.settings.epochs} epochs, seed {self.settings.seed}; "

@@ -5,13 +5,15 @@ Maps: viridis for intensity, red-blue around 0 for differences; both keep their 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from insml.answer import Answer, ModelFit
@@ -134,11 +136,11 @@ def slices_figure(answer: Answer) -> Figure:
         bar = 0.8 / len(differences)
         for i, (name, values) in enumerate(differences.items()):
             offset = (i - (len(differences) - 1) / 2) * bar
-            axes.bar(x + offset, values, bar, color=colours[name], label=name)
+            axes.bar(x + offset, values, bar, color=[colours[best if v > 0 else name] for v in values])
         axes.axhline(0, color="black", lw=0.7)
         axes.set_ylabel(f"chi2 - chi2({best})")
-        _title(axes, f"Above 0 the slice speaks for '{best}', below for the other")
-        _legend(axes)
+        _title(axes, "How much each slice prefers one fit to the other")
+        _legend(axes, [Patch(color=colours[name], label=f"speaks for {name}") for name in (best, *differences)])
     if answer.fits:
         axes = next(remaining)
         for (name, fit), marker in zip(answer.fits.items(), "os^Dv<>" * len(answer.fits), strict=False):
@@ -193,9 +195,9 @@ def _title(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", fontsize=9, pad=4)
 
 
-def _legend(axes: Axes) -> None:
-    axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=4, borderpad=0.1,
-                handletextpad=0.4)
+def _legend(axes: Axes, handles: Sequence[Artist] | None = None) -> None:
+    axes.legend(handles=handles, fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=4,
+                borderpad=0.1, handletextpad=0.4)
 
 
 def _source(answer: Answer) -> str:

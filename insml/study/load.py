@@ -74,11 +74,11 @@ def _one_line(error: Exception) -> str:
 
 
 def _background(top: Table) -> Background:
-    table = top.table("background", ("terms",), optional=True)
+    table = top.table("background", ("terms", "polynomial"), optional=True)
     terms = table.data.get("terms", [])
     if not isinstance(terms, list) or any(t not in BACKGROUND_TERMS for t in terms) or len(set(terms)) != len(terms):
         raise table.mistake("terms", f"a list of {' and '.join(BACKGROUND_TERMS)}, each at most once", describe(terms))
-    return Background(tuple(terms))
+    return Background(tuple(terms), table.whole("polynomial", least=0) if "polynomial" in table else 0)
 
 
 def _data(top: Table) -> DataRules:

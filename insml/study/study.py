@@ -44,9 +44,14 @@ class Kinematic:
 
 @dataclass(frozen=True)
 class Background:
-    """Terms of each slice's background: ``constant``, ``q2``, ``q4`` (powers of |Q| in 1/Angstrom), amplitudes linear."""
+    """Shape of each slice's background, amplitudes linear.
+
+    ``terms``: ``constant``, ``q2``, ``q4`` (powers of |Q| in 1/Angstrom). ``polynomial``: order of a free polynomial in
+    the two momentum axes beside them, 0 for none; far smoother than any spin wave it takes up what |Q| does not explain.
+    """
 
     terms: tuple[str, ...] = ()
+    polynomial: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,13 +116,11 @@ class Study:
     def digest(self) -> str:
         """SHA-256 (hex) of all that matters for a trained network: what is simulated, and how training corrupts it.
 
-        Texts, reference values, the path, data cleaning, and how tiles are laid out in the image do not count; nor
-        does the order in which bonds are listed or from which end.
+        Texts, reference values, the path, data cleaning, what only the fit uses (background, scale), and how tiles are
+        laid out in the image do not count; nor does the order in which bonds are listed or from which end.
         """
         return _sha256({
             "simulation": self.simulation_digest,
-            "background": sorted(self.background.terms),
-            "scale": self.scale,
             "training": self.training,
         })
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from insml.answer import Answer
 from insml.mosaic import Axis, Mosaic, MosaicLayout, SliceSpec
-from insml.report.figures import difference_figure, figures, mosaic_figure, slices_figure
+from insml.report.figures import CANDIDATE_COLOURS, difference_figure, figures, mosaic_figure, slices_figure
 from insml.report.tiles import MASKED
 
 Make = Callable[[Made], Answer]
@@ -107,6 +107,14 @@ def test_bars_give_the_difference_of_chi2(make: Make) -> None:
     heights = [bar.get_height() for bar in axes[0].patches]
     other = next(name for name in answer.fits if name != TRUE)
     assert heights == pytest.approx(answer.fits[other].chi2_per_slice - answer.fits[TRUE].chi2_per_slice)
+    # one slice speaks for the other candidate: its bar has that one's colour
+    preference = np.array([9, 9, -5, 9, 9, 9])
+    turned = replace(answer.fits[other], chi2_per_slice=answer.fits[TRUE].chi2_per_slice + preference)
+    bars = slices_figure(replace(answer, fits={**answer.fits, other: turned})).axes[0].patches
+    assert [bar.get_height() for bar in bars] == pytest.approx(preference)
+    colours = [bar.get_facecolor()[:3] for bar in bars]
+    assert colours[0] == to_rgb(CANDIDATE_COLOURS[0])
+    assert colours[2] == to_rgb(CANDIDATE_COLOURS[1])
     assert answer.classification is not None
     assert [bar.get_height() for bar in axes[2].patches] == pytest.approx(answer.classification.slice_saliency)
 

@@ -4,8 +4,8 @@ Features f are mapped for each class c to z_c = W_c f; the class's kernel value 
 K_c = exp(-mean_j (z_cj - e_cj)^2 / (2 sigma^2)), e_c its centroid. Everything below works with log K_c, in float32.
 
 Two presets: "vanamersfoort", the published method (centroids follow the data with gamma = 0.999; sigma, one of its
-tuned numbers, starts at 0.5 and is learned as log sigma), and "paper", arXiv 2011.04584 as its code has it (sigma = 1 fixed and gamma = 1, so the
-centroids stay where they were drawn), kept for comparison only.
+tuned numbers, starts at 0.5 and is learned as log sigma), and "paper", arXiv 2011.04584 as its code has it (sigma = 1
+fixed and gamma = 1, so the centroids stay where they were drawn), kept for comparison only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from insml.errors import InsmlError
 
 Preset = Literal["vanamersfoort", "paper"]
 _SMALLEST_DISTANCE = 1e-6
-_SIGMA = 0.5  # narrower starts, as 0.1, end with both centroids at one point when there are only some hundred images
+_SIGMA = 0.5  # where learning of sigma starts
 
 
 class DuqHead(nn.Module):
@@ -39,15 +39,12 @@ class DuqHead(nn.Module):
             raise InsmlError(f"DUQ preset: expected vanamersfoort or paper, found {preset}")
         published = preset == "vanamersfoort"
         self.gamma = 0.999 if published else 1.0
-        count = 13.0 if published else 12.0
+        count = 12.0
         self.weight = nn.Parameter(torch.empty(size, classes, features))
         self.log_sigma = nn.Parameter(torch.tensor(math.log(_SIGMA) if published else 0.0), requires_grad=published)
-        if published:
-            nn.init.normal_(self.weight, std=math.sqrt(2 / features))
-        else:
-            nn.init.normal_(self.weight, std=0.05)
+        nn.init.normal_(self.weight, std=0.05)
         self.register_buffer("counts", torch.full((classes,), count))
-        self.register_buffer("sums", torch.randn(size, classes) * (0.05 if published else 1.0) * count)
+        self.register_buffer("sums", torch.randn(size, classes) * count)
 
     @property
     def centroids(self) -> Tensor:

@@ -10,4 +10,4 @@ pub mod nodes;
 pub mod third;
 
 pub use mosaic::{Domain, MomentumAxis, MosaicRequest, SliceSpec, convolve_mosaic};
-pub use third::Third;
+pub use third::{ScatteringAngles, Third};

@@ -46,6 +46,9 @@ pub struct MosaicRequest {
     pub third: Third,
     pub slices: Vec<SliceSpec>,
     pub form_factor: bool,
+    /// Largest |dE/dx| of any mode along each axis (meV per unit of its coordinate) the grid must follow; None: found
+    /// from the models. Given, the grid stays the same while parameters move, as differences between images need.
+    pub slopes: Option<[f64; 2]>,
     /// Grid step in units of the smallest smoothing length (see `Prepared::step`).
     pub step: f64,
     pub threads: usize,
@@ -59,39 +62,49 @@ struct Group {
     ei: f64,
 }
 
+/// One group for each incident energy; without one all slices share a group.
 fn groups(request: &MosaicRequest) -> Result<Vec<Group>> {
-    match &request.third {
-        Third::Integrated { coordinates, weights } => Ok(vec![Group {
-            members: (0..request.slices.len()).collect(),
-            fixed: Some(coordinates.iter().copied().zip(weights.iter().copied()).collect()),
-            ei: f64::NAN,
-        }]),
-        Third::Kinematic { .. } => {
-            let mut groups: Vec<Group> = Vec::new();
-            for (index, slice) in request.slices.iter().enumerate() {
-                let ei = slice.ei.ok_or_else(|| {
-                    Error::Geometry(format!("slice {index}: expected an incident energy for a kinematic third axis, found none"))
-                })?;
-                match groups.iter_mut().find(|g| g.ei == ei) {
-                    Some(group) => group.members.push(index),
-                    None => groups.push(Group { members: vec![index], fixed: None, ei }),
-                }
-            }
-            Ok(groups)
+    let (fixed, needs_ei) = match &request.third {
+        Third::Integrated { coordinates, weights, angles } => {
+            (Some(coordinates.iter().copied().zip(weights.iter().copied()).collect::<Vec<_>>()), angles.is_some())
+        }
+        Third::Kinematic { .. } => (None, true),
+    };
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, slice) in request.slices.iter().enumerate() {
+        if needs_ei && slice.ei.is_none() {
+            return Err(Error::Geometry(format!(
+                "slice {index}: expected an incident energy where kinematics decide the third axis, found none"
+            )));
+        }
+        let ei = slice.ei.unwrap_or(f64::INFINITY);
+        match groups.iter_mut().find(|g| g.ei == ei) {
+            Some(group) => group.members.push(index),
+            None => groups.push(Group { members: vec![index], fixed: fixed.clone(), ei }),
         }
     }
+    Ok(groups)
 }
 
-/// Stack (n_slices, n0, n1), flat, summed over `domains` with their weights. Bits do not depend on `threads`.
-pub fn convolve_mosaic(domains: &[Domain], request: &MosaicRequest) -> Result<Vec<f64>> {
+/// Stack (n_slices, n0, n1), flat, summed over `domains` with their weights, and the slopes that set its grid. Bits do
+/// not depend on `threads`.
+pub fn convolve_mosaic(domains: &[Domain], request: &MosaicRequest) -> Result<(Vec<f64>, [f64; 2])> {
     let [n0, n1] = [0, 1].map(|a| request.axes[a].edges.len() - 1);
     let mut stack = vec![0.0; request.slices.len() * n0 * n1];
     let groups = groups(request)?;
-    with_threads(request.threads, || {
+    let slopes = with_threads(request.threads, || {
+        let mut prepared = domains.iter().map(|d| Prepared::new(d, request)).collect::<Result<Vec<_>>>()?;
+        let mut slopes = request.slopes.unwrap_or([0.0; 2]);
+        if request.slopes.is_none() {
+            for domain in &prepared {
+                let found = domain.find_slopes()?;
+                slopes = [0, 1].map(|a| slopes[a].max(found[a]));
+            }
+        }
         // models are told apart by address: twins in zero field share one
         let mut caches: Vec<(*const SpinModel, NodeCache)> = Vec::new();
-        for domain in domains {
-            let prepared = Prepared::new(domain, request)?;
+        for (domain, prepared) in domains.iter().zip(&mut prepared) {
+            prepared.slopes = slopes;
             let key = std::ptr::from_ref(domain.model);
             let known = caches.iter().position(|(k, _)| std::ptr::eq(*k, key)).unwrap_or_else(|| {
                 caches.push((key, NodeCache::default()));
@@ -101,9 +114,9 @@ pub fn convolve_mosaic(domains: &[Domain], request: &MosaicRequest) -> Result<Ve
                 prepared.add_group(group, domain.weight, &mut caches[known].1, &mut stack)?;
             }
         }
-        Ok(())
+        Ok(slopes)
     })??;
-    Ok(stack)
+    Ok((stack, slopes))
 }
 
 /// One domain, compiled; axes as seen in its own reciprocal cell.
@@ -148,14 +161,11 @@ impl<'a> Prepared<'a> {
                 "third axis: expected modes that do not depend on it when the kinematics fix it, found couplings along it".into(),
             ));
         }
-        let mut prepared =
-            Self { request, model: domain.model, hamiltonian, amplitudes, inside, kinematics, slopes: [0.0; 2] };
-        prepared.slopes = prepared.slopes()?;
-        Ok(prepared)
+        Ok(Self { request, model: domain.model, hamiltonian, amplitudes, inside, kinematics, slopes: [0.0; 2] })
     }
 
     /// Largest |dE/dx| of any mode along each axis, from differences on a coarse grid over one period (or the range).
-    fn slopes(&self) -> Result<[f64; 2]> {
+    fn find_slopes(&self) -> Result<[f64; 2]> {
         const COARSE: usize = 12;
         let axes = &self.request.axes;
         let lengths = [0, 1].map(|a| {
@@ -194,7 +204,8 @@ impl<'a> Prepared<'a> {
         for slice in members.map(|s| &self.request.slices[s]) {
             let (lo, hi) = slice.energy;
             let sigma = slice.sigma_axes[axis];
-            let energy2 = sigma_energy(slice, 0.5 * (lo + hi)).powi(2) + (hi - lo).powi(2) / 12.0;
+            // a box smooths less than a Gaussian of its variance: a quarter of it proved to count
+            let energy2 = sigma_energy(slice, 0.5 * (lo + hi)).powi(2) + (hi - lo).powi(2) / 48.0;
             // where resolution is switched off the bins themselves have to do
             let q2 = sigma.powi(2).max((bin / 12.0).powi(2));
             let seen2 = energy2 / self.slopes[axis].powi(2).max(1e-12);
@@ -312,6 +323,10 @@ impl<'a> Prepared<'a> {
             for ((base, r), c) in scratch.base.iter_mut().zip(&scratch.row).zip(along) {
                 *base = r * c;
             }
+            let angles = match &self.request.third {
+                Third::Integrated { angles, .. } => angles.as_ref(),
+                Third::Kinematic { .. } => None,
+            };
             match &self.kinematics {
                 Some(kinematics) => {
                     let view = &sampling.views[0];
@@ -335,18 +350,38 @@ impl<'a> Prepared<'a> {
                         if !energies.iter().any(|e| (low..=high).contains(e)) {
                             continue;
                         }
-                        scratch.strengths.fill(0.0);
                         for &(third, share) in fixed {
                             let q_hat = self.lift(&q_plane, third, &stacking, scratch);
-                            for (mode, energy) in energies.iter().enumerate() {
-                                if (low..=high).contains(energy) {
+                            let ends = angles.map(|a| {
+                                let squared = |l: f64| {
+                                    let lift = self.model.lattice.q_cartesian(&scale(&self.inside[2], l));
+                                    (0..3).map(|c| (q_plane[c] + lift[c]).powi(2)).sum::<f64>()
+                                };
+                                (squared(third - a.half_cell), squared(third + a.half_cell))
+                            });
+                            for (mode, &energy) in energies.iter().enumerate() {
+                                if !(low..=high).contains(&energy) {
+                                    continue;
+                                }
+                                let visible = match (angles, ends) {
+                                    (Some(a), Some(ends)) => a.visible(ends, group.ei, energy),
+                                    _ => 1.0,
+                                };
+                                if visible > 0.0 {
                                     let amp = amplitude(view.table.contracted(node, mode), &scratch.weights);
-                                    scratch.strengths[mode] += share * perpendicular(&amp, &q_hat);
+                                    let (strength, seen) = &mut scratch.strengths[mode];
+                                    *strength += share * visible * perpendicular(&amp, &q_hat);
+                                    *seen += share * visible;
                                 }
                             }
                         }
-                        for (energy, strength) in energies.iter().zip(&scratch.strengths) {
-                            deposit(&members, *energy, *strength, column, columns, &mut scratch.fine);
+                        for (energy, (strength, seen)) in energies.iter().zip(&mut scratch.strengths) {
+                            // samples the detectors do not see are left out of the average; where less than one of
+                            // them is left it fades
+                            let whole = fixed[0].1;
+                            let mean = *strength / seen.max(whole) / sampling.views.len() as f64;
+                            deposit(&members, *energy, mean, column, columns, &mut scratch.fine);
+                            (*strength, *seen) = (0.0, 0.0);
                         }
                     }
                 }
@@ -413,12 +448,13 @@ struct RowScratch {
     base: Vec<Complex64>,
     weights: Vec<Complex64>,
     lifts: Vec<Complex64>,
-    strengths: Vec<f64>,
+    /// Per mode: intensity summed over the third coordinate, and the share of it that was seen.
+    strengths: Vec<(f64, f64)>,
 }
 
 impl RowScratch {
     fn new(sites: usize, fine: usize) -> Self {
         let zeros = vec![Complex64::ZERO; sites];
-        Self { fine: vec![0.0; fine], factors: Vec::new(), row: zeros.clone(), base: zeros.clone(), weights: zeros, lifts: Vec::new(), strengths: vec![0.0; sites] }
+        Self { fine: vec![0.0; fine], factors: Vec::new(), row: zeros.clone(), base: zeros.clone(), weights: zeros, lifts: Vec::new(), strengths: vec![(0.0, 0.0); sites] }
     }
 }
