@@ -32,7 +32,7 @@ def convolve_mosaic(
     third_vector: Sequence[float],
     integrated: tuple[Sequence[float], Sequence[float], tuple[float, float, float] | None] | None,
     beam: Sequence[float] | None,
-    slices: Sequence[tuple[tuple[float, float], float | None, Sequence[float], Sequence[float]]],
+    slices: Sequence[tuple[tuple[float, float], float | None, Sequence[float], Sequence[float], Sequence[float]]],
     form_factor: bool,
     slopes: Sequence[float] | None,
     step: float,

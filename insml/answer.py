@@ -59,8 +59,10 @@ class ModelFit:
     covariance : (npar, npar), the same scaling as ``errors``.
     chi2 : sum over unmasked pixels; ``dof`` = pixels minus all free parameters.
     chi2_per_slice, pixels_per_slice : (n_slices,).
-    log_evidence : Laplace approximation with the study's priors, noise inflated by the smaller reduced chi2 of all
-        candidates when that exceeds 1; only differences between candidates mean anything.
+    log_evidence : Laplace approximation with the study's priors, noise inflated by the smallest reduced chi2 of all
+        candidates where that exceeds 1 and by the correlation between neighbouring residuals; only differences between
+        candidates mean anything.
+    widths : where the study leaves them free, the factors on the resolution's widths in "Q" and "energy"; else empty.
     best_fit : simulated mosaic at the optimum, scale and background included.
     at_bound : names of parameters that ended on a prior bound.
     """
@@ -78,6 +80,7 @@ class ModelFit:
     converged: bool
     message: str
     at_bound: tuple[str, ...] = ()
+    widths: dict[str, float] = field(default_factory=dict)
 
     @property
     def reduced_chi2(self) -> float:

@@ -17,6 +17,8 @@ from insml.study import Integrated, Kinematic, Study
 
 Array = NDArray[np.float64]
 
+_Slice = tuple[tuple[float, float], float | None, list[float], list[float], list[float]]
+
 #: Momentum grid in units of the smallest smoothing length; scripts/bench_image.py prints the error it leaves.
 STEP = 2.5
 
@@ -61,38 +63,47 @@ class Simulator:
             raise InsmlError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate!r}")
         self._study, self._candidate = study, study.candidates[candidate]
         self.step, self._threads = step, threads
-        widths = study.broadening.widths(study.lattice, study.layout)
+        self._widths = study.broadening.widths(study.lattice, study.layout)
         if not resolution:
-            widths = [SliceWidths((0.0, 0.0), (0.0,))] * len(widths)
-        self._slices = [(s.energy, s.ei, list(w.sigma_axes), list(w.sigma_energy))
-                        for s, w in zip(study.layout.slices, widths, strict=True)]
-        self._last_slopes: list[float] | None = None
-        self._frozen: list[float] | None = None
+            self._widths = [SliceWidths((0.0, 0.0), (0.0,))] * len(self._widths)
+        self._last: tuple[list[float], tuple[float, float]] | None = None
+        self._frozen: tuple[list[float], tuple[float, float]] | None = None
 
     def freeze(self) -> None:
-        self._frozen = self._last_slopes
+        self._frozen = self._last
 
     def thaw(self) -> None:
         self._frozen = None
 
-    def stack(self, values: Mapping[str, float] | None = None) -> Array:
-        """As :func:`simulate_stack`."""
+    def _slices(self, widths: tuple[float, float], grid: tuple[float, float]) -> list[_Slice]:
+        out: list[_Slice] = []
+        for spec, w in zip(self._study.layout.slices, self._widths, strict=True):
+            middle = float(w.energy_sigma(0.5 * sum(spec.energy)))
+            out.append((spec.energy, spec.ei, [s * widths[0] for s in w.sigma_axes],
+                        [c * widths[1] for c in w.sigma_energy],
+                        [*(s * grid[0] for s in w.sigma_axes), middle * grid[1]]))
+        return out
+
+    def stack(self, values: Mapping[str, float] | None = None, widths: tuple[float, float] = (1.0, 1.0)) -> Array:
+        """As :func:`simulate_stack`; ``widths`` multiply the study's resolution in Q and in energy."""
         study, chosen, layout = self._study, self._candidate, self._study.layout
         model = SpinModel.from_dict(chosen.model(chosen.reference if values is None else values))
         third = study.third
-        flat, self._last_slopes = _core.convolve_mosaic(
+        slopes, grid = self._frozen or (None, widths)
+        flat, used = _core.convolve_mosaic(
             domains=[(model.domain_core(t), np.ascontiguousarray(t.rotation, float), float(t.weight))
                      for t in _distinct_twins(model)],
             axes=[(a.vector, a.edges.tolist()) for a in layout.axes],
             third_vector=layout.third,
             integrated=_quadrature(third) if isinstance(third, Integrated) else None,
             beam=third.ki if isinstance(third, Kinematic) else None,
-            slices=self._slices,
+            slices=self._slices(widths, grid),
             form_factor=study.form_factor,
-            slopes=self._frozen,
+            slopes=slopes,
             step=self.step,
             threads=self._threads,
         )
+        self._last = (used, grid)
         return flat.reshape(layout.stack_shape)
 
 

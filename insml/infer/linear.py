@@ -102,6 +102,27 @@ class LinearModel:
         ends = np.cumsum([p.size for p in self.slices])
         return np.array([float(part @ part) for part in np.split(residual, ends[:-1])])
 
+    def correlated_pixels(self, residual: Array, reach: int = 3) -> float:
+        """How many pixels carry the information of one, from the autocorrelation of the residuals up to ``reach`` pixels.
+
+        1 for white noise. Mirror images within a tile (symmetrised data, square tiles) count as well.
+        """
+        rows_columns = (self.shape[1], self.shape[2])
+        padded = (2 * self.shape[1], 2 * self.shape[2])
+        total, products = 0.0, 0.0
+        ends = np.cumsum([p.size for p in self.slices])
+        for s, part in enumerate(np.split(residual, ends[:-1])):
+            tile = np.zeros(rows_columns)
+            tile.ravel()[self.slices[s]] = part
+            total += float((tile**2).sum())
+            spectrum = np.abs(np.fft.rfft2(tile, padded)) ** 2
+            correlation = np.fft.irfft2(spectrum, padded)
+            around = np.r_[0 : reach + 1, -reach:0]
+            products += float(correlation[np.ix_(around, around)].sum())
+            if tile.shape[0] == tile.shape[1]:
+                products += max(float((tile * tile.T).sum() - (np.diag(tile) ** 2).sum()), 0.0)
+        return max(products / total, 1.0) if total > 0 else 1.0
+
     def assemble(self, stack: Array, nuisance: Nuisance) -> Array:
         """(n_slices, n0, n1) scaled simulation plus background, on every pixel."""
         background = np.einsum("st,tij->sij", nuisance.background, self.terms)

@@ -35,15 +35,23 @@ class _Optimum:
     message: str
 
 
+#: Prior of the factors on the resolution's widths, where the study leaves them free.
+WIDTHS = (0.5, 2.5)
+
+
 class _Problem:
-    """Residuals of one candidate as a function of x, the parameters in units of their prior ranges (0 to 1)."""
+    """Residuals of one candidate as a function of x, the parameters in units of their prior ranges (0 to 1).
+
+    Free widths follow the exchange parameters in x: the factors in Q and in energy.
+    """
 
     def __init__(self, study: Study, candidate: Candidate, linear: LinearModel, threads: int,
                  progress: Progress | None) -> None:
         self.candidate, self.linear, self.progress = candidate, linear, progress
         self.simulator = Simulator(study, candidate.name, step=COARSE, threads=threads)
-        self.low = np.array([p.prior[0] for p in candidate.parameters])
-        self.width = np.array([p.prior[1] - p.prior[0] for p in candidate.parameters])
+        priors = [p.prior for p in candidate.parameters] + [WIDTHS] * (2 if study.free_widths else 0)
+        self.low = np.array([low for low, _ in priors])
+        self.width = np.array([high - low for low, high in priors])
         # least_squares asks for residuals and Jacobian at the same point
         self._last: tuple[Array, Array | None] | None = None
         empty = linear.residual(np.zeros(linear.shape))
@@ -61,10 +69,16 @@ class _Problem:
         self._last = None
 
     def values(self, x: Array) -> dict[str, float]:
-        return {p.name: float(v) for p, v in zip(self.candidate.parameters, self.low + self.width * x, strict=True)}
+        return {p.name: float(v) for p, v in zip(self.candidate.parameters, self.low + self.width * x, strict=False)}
+
+    def widths(self, x: Array) -> dict[str, float]:
+        """Factors on the widths by name, empty where they are fixed."""
+        free = (self.low + self.width * x)[len(self.candidate.parameters):]
+        return {name: float(v) for name, v in zip(("Q", "energy"), free, strict=False)}
 
     def stack(self, x: Array) -> Array:
-        return self.simulator.stack(self.values(x))
+        widths = self.widths(x)
+        return self.simulator.stack(self.values(x), (widths.get("Q", 1.0), widths.get("energy", 1.0)))
 
     def residual(self, x: Array) -> Array:
         """Where the structure is unstable: ten times the chi2 of no model at all, so that a step there is taken back."""
@@ -103,10 +117,12 @@ class _Problem:
 
 def _starts(problem: _Problem, count: int, seed: int) -> list[Array]:
     """The best stable points of a scrambled Sobol sequence over the prior."""
-    dimension = len(problem.candidate.parameters)
-    points = qmc.Sobol(dimension, scramble=True, rng=np.random.default_rng(seed)).random(count)
+    exchange = len(problem.candidate.parameters)
+    points = qmc.Sobol(exchange, scramble=True, rng=np.random.default_rng(seed)).random(count)
+    # free widths start at one
+    rest = (1.0 - problem.low[exchange:]) / problem.width[exchange:]
     scored = []
-    for x in points:
+    for x in (np.concatenate([point, rest]) for point in points):
         r = problem.stable(x)
         if r is not None:
             scored.append((float(r @ r), tuple(x)))
@@ -134,7 +150,7 @@ def _exchanged(problem: _Problem, x: Array) -> list[Array]:
     """
     values = problem.low + problem.width * x
     moved = []
-    for i in range(x.size):
+    for i in range(len(problem.candidate.parameters)):
         flipped = values.copy()
         flipped[i] = -flipped[i]
         moved.append(flipped)
@@ -178,14 +194,17 @@ def refine(
     mosaic : with variances (:func:`insml.cleaning.clean`), in the study's bins.
     starts : Sobol points of the prior that are tried on a coarse momentum grid; the best ``refined`` of them are followed
         downhill there, mirror minima are looked for, and the best goes on on the fine grid.
-    max_steps : of each coarse descent; the last one may take three times as many. progress : called with the candidate's name after each simulation.
+    max_steps : of each coarse descent; the last one may take three times as many.
+    progress : called with the candidate's name after each simulation.
 
     Notes
     -----
     Residuals are linear in scale and background, which are projected out (:mod:`insml.infer.linear`); the parameters
     follow by a bounded trust-region method on their prior ranges. ``log_evidence`` is Laplace's approximation
-    -chi2 / 2s + log det(2 pi s C) / 2 - log(prior volume) with s = max(1, smallest reduced chi2 of all candidates), so
-    that imperfect variances or an incomplete background weaken every statement alike.
+    -chi2 / 2s + log det(2 pi s C) / 2 - log(prior volume) with s = max(1, smallest reduced chi2 of all candidates) times
+    the number of pixels over which the best candidate's residuals are correlated
+    (:meth:`insml.infer.linear.LinearModel.correlated_pixels`), so that imperfect variances, symmetrised data or an
+    incomplete background weaken every statement alike.
     """
     linear = LinearModel(study, mosaic)
     if linear.n_pixels <= linear.n_free + 8:
@@ -200,9 +219,10 @@ def refine(
         coarse = _search(problem, _starts(problem, starts, seed)[:refined], max_steps)
         problem.refine_grid()
         optimum = _optimise(problem, coarse.x, 3 * max_steps, tolerance=1e-7)
-        dof = linear.n_pixels - linear.n_free - len(candidate.parameters)
+        dof = linear.n_pixels - linear.n_free - optimum.x.size
         found[name] = (problem, optimum, problem.residual(optimum.x), optimum.chi2, dof)
-    noise = max(1.0, min(chi2 / dof for _, _, _, chi2, dof in found.values()))
+    _, _, residual, chi2, dof = min(found.values(), key=lambda entry: entry[3] / entry[4])
+    noise = max(1.0, chi2 / dof) * linear.correlated_pixels(residual)
     return {name: _report(study, mosaic, linear, noise, name, *entry) for name, entry in found.items()}
 
 
@@ -210,7 +230,8 @@ def _report(study: Study, mosaic: Mosaic, linear: LinearModel, noise: float, nam
             optimum: _Optimum, residual: Array, chi2: float, dof: int) -> ModelFit:
     stack = problem.stack(optimum.x)
     own = max(1.0, chi2 / dof)
-    covariance = optimum.covariance * np.outer(problem.width, problem.width)
+    exchange = slice(len(problem.candidate.parameters))
+    covariance = (optimum.covariance * np.outer(problem.width, problem.width))[exchange, exchange]
     sigma = np.sqrt(np.maximum(np.diag(covariance), 0.0) * own)
     # in units of the prior ranges the prior density is one
     sign, logdet = np.linalg.slogdet(2 * np.pi * noise * optimum.covariance)
@@ -230,5 +251,6 @@ def _report(study: Study, mosaic: Mosaic, linear: LinearModel, noise: float, nam
         best_fit=Mosaic.from_stack(best, mosaic.stack_mask, study.layout, title=f"best fit: {name}", source="simulated"),
         converged=optimum.converged,
         message=optimum.message,
-        at_bound=tuple(p for p, x in zip(parameters, optimum.x, strict=True) if x < 1e-3 or x > 1 - 1e-3),
+        at_bound=tuple(p for p, x in zip(parameters, optimum.x, strict=False) if x < 1e-3 or x > 1 - 1e-3),
+        widths=problem.widths(optimum.x),
     )

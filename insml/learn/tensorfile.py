@@ -16,14 +16,16 @@ from safetensors.numpy import save_file
 from insml.errors import FormatError
 from insml.io.atomic import atomic_path
 
+_LABEL = "insml"
+
 
 def write_tensors(path: Path, kind: str, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write ``tensors`` and a JSON-able ``header`` as a file of the given kind, whole or not at all."""
     plain = {name: np.array(a, order="C") for name, a in tensors.items()}
     text = json.dumps(header, sort_keys=True)
-    metadata = {"insml": kind, "header": text, "sha256": _digest(kind, text, plain)}
+    label = json.dumps({"kind": kind, "header": text, "sha256": _digest(kind, text, plain)})
     with atomic_path(path) as tmp:
-        save_file(plain, str(tmp), metadata=metadata)
+        save_file(plain, str(tmp), metadata={_LABEL: label})  # one key: several would be written in random order
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -36,15 +38,15 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArr
     """
     try:
         with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            found = metadata.get("insml")
+            label = json.loads((file.metadata() or {}).get(_LABEL, "{}"))
+            found = label.get("kind")
             tensors = {name: file.get_tensor(name) for name in file.keys()} if found == kind else {}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as e:
+    except (OSError, SafetensorError, ValueError, AttributeError) as e:
         raise FormatError(path, kind, f"no readable safetensors file ({str(e).splitlines()[0]})") from e
     if found != kind:
         raise FormatError(path, kind, "a safetensors file of another program" if found is None else found)
-    text = metadata.get("header", "")
-    if metadata.get("sha256") != _digest(kind, text, tensors):
+    text = label.get("header", "")
+    if label.get("sha256") != _digest(kind, text, tensors):
         raise FormatError(path, kind, "a damaged one", field="checksum")
     header: dict[str, Any] = json.loads(text)
     return header, tensors

@@ -208,6 +208,7 @@ class _Trainer:
     def finish(self) -> Classifier:
         """Density on the training images, temperature and thresholds on the calibration images."""
         self.progress(self.total, self.total, "calibrating")
+        self.optimiser.zero_grad()
         draws, classes = self.settings.draws, len(self.data.candidates)
         labels = self.data.labels
         _, middle = self._held_out(self.parts.training, draws)

@@ -33,14 +33,16 @@ def load(path: str | Path) -> Study:
     structure, form_factor = read_structure(top, lattice)
     layout, third = read_mosaic(top)
     broadening = read_resolution(top, layout)
-    scale = top.table("fit", ("scale",), optional=True).choice("scale", ("slice", "ei"), "slice")
+    rules = top.table("fit", ("scale", "widths"), optional=True)
+    scale = rules.choice("scale", ("slice", "ei"), "slice")
+    free_widths = rules.choice("widths", ("fixed", "free"), "fixed") == "free"
     if scale == "ei" and any(s.ei is None for s in layout.slices):
         raise top.mistake("fit.scale", "'slice', or mosaic.slices with ei", "'ei' and slices without ei")
     chemical = top.data["magnetic"].get("positions") == "chemical"
     return Study(
         name=name, title=title, path=path, lattice=lattice, structure=structure, layout=layout, third=third,
         broadening=broadening, form_factor=form_factor, background=_background(top),
-        scale=cast(Literal["slice", "ei"], scale), data=_data(top), training=_training(top), notes=notes,
+        scale=cast(Literal["slice", "ei"], scale), free_widths=free_widths, data=_data(top), training=_training(top), notes=notes,
         candidates=read_candidates(top, structure, structure.supercell if chemical else (1, 1, 1)),
     )
 

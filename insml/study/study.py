@@ -93,7 +93,8 @@ class Study:
     """A question to measured data: which of the candidates is right?
 
     ``candidates`` is in the order of the file, which is the order of a network's classes. ``scale`` says what shares
-    one intensity scale: each "slice" has its own, or all slices of one "ei". ``path`` is the file it was read from.
+    one intensity scale: each "slice" has its own, or all slices of one "ei". ``free_widths``: the fit may multiply the
+    resolution's Q and energy widths by factors of its own. ``path`` is the file it was read from.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Study:
     form_factor: bool
     background: Background = Background()
     scale: Literal["slice", "ei"] = "slice"
+    free_widths: bool = False
     data: DataRules = DataRules()
     training: Training = field(default_factory=Training)
     notes: str = ""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from insml.datasets import Corruption, standardise
 from insml.errors import InsmlError
 

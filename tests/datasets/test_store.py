@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from insml.datasets import TrainingSet
 from insml.errors import FormatError, InsmlError
 from insml.mosaic import Axis, MosaicLayout, SliceSpec
@@ -62,10 +63,12 @@ def test_one_flipped_byte_is_noticed_or_harmless(folder: Path, where: float, fli
     try:
         back = TrainingSet.load(path)
     except FormatError as e:
-        assert str(path) in str(e)
-        assert "\n" not in str(e)
+        message = str(e)
     else:
         assert back.digest == make().digest  # a time stamp of the archive, or the like
+        return
+    assert str(path) in message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"hello", None])

@@ -1,12 +1,11 @@
 import math
 
 import pytest
+import torch
+from torch.nn import functional
 
-torch = pytest.importorskip("torch")
-
-from insml.errors import InsmlError  # noqa: E402
-from insml.learn.uncertainty.duq import DuqHead, gradient_penalty, kernel_loss  # noqa: E402
-from torch.nn import functional  # noqa: E402
+from insml.errors import InsmlError
+from insml.learn.uncertainty.duq import DuqHead, gradient_penalty, kernel_loss
 
 
 def batch(seed: int = 0, n: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
@@ -22,7 +21,7 @@ def test_kernel_is_its_formula() -> None:
         for c in range(3):
             z = head.weight[:, c] @ features[b]
             distance = ((z - head.sums[:, c] / head.counts[c]) ** 2).mean()
-            expected = -distance / (2 * math.exp(head.log_sigma) ** 2)
+            expected = -distance / (2 * math.exp(head.log_sigma.item()) ** 2)
             assert log_kernel[b, c].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
@@ -34,10 +33,11 @@ def test_centroids_follow_the_published_rule() -> None:
     z = torch.einsum("bf,mcf->bmc", features, head.weight)
     torch.testing.assert_close(head.counts, 0.999 * counts + 0.001 * onehot.sum(0))
     torch.testing.assert_close(head.sums, 0.999 * sums + 0.001 * torch.einsum("bmc,bc->mc", z, onehot).detach())
-    for _ in range(8000):
+    head.gamma = 0.9
+    for _ in range(200):
         head.update_centroids(features, onehot)
     for c in range(3):  # in the end each is the mean of its class
-        torch.testing.assert_close(head.centroids[:, c], z[onehot[:, c] == 1, :, c].mean(0).detach(), atol=2e-3, rtol=0)
+        torch.testing.assert_close(head.centroids[:, c], z[onehot[:, c] == 1, :, c].mean(0).detach())
 
 
 def test_preset_paper_never_moves() -> None:

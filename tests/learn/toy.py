@@ -4,6 +4,7 @@ The rings of the second candidate are wider along the first axis, in the slices 
 """
 
 import numpy as np
+
 from insml.datasets import TrainingSet
 from insml.mosaic import Axis, Mosaic, MosaicLayout, SliceSpec
 

@@ -8,10 +8,10 @@ use numpy::{PyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::prelude::*;
 
 type Integrated = (Vec<f64>, Vec<f64>, Option<(f64, f64, f64)>);
-type Slice = ((f64, f64), Option<f64>, [f64; 2], Vec<f64>);
+type Slice = ((f64, f64), Option<f64>, [f64; 2], Vec<f64>, [f64; 3]);
 
 /// Flat stack (n_slices, n0, n1) and the slopes that set its grid. Domains: (model, rotation (3, 3), weight). Axes: (vector, edges). Exactly one of
-/// `integrated` (coordinates, weights, scattering angles in radians and half a cell) and `beam` (hkl) is given. Slices: (window, ei, sigma_axes, sigma_energy).
+/// `integrated` (coordinates, weights, scattering angles in radians and half a cell) and `beam` (hkl) is given. Slices: (window, ei, sigma_axes, sigma_energy, grid_sigma).
 #[pyfunction]
 #[pyo3(signature = (*, domains, axes, third_vector, integrated, beam, slices, form_factor, slopes, step, threads))]
 #[allow(clippy::too_many_arguments)]
@@ -42,7 +42,13 @@ pub fn convolve_mosaic<'py>(
         third,
         slices: slices
             .into_iter()
-            .map(|(energy, ei, sigma_axes, sigma_energy)| SliceSpec { energy, ei, sigma_axes, sigma_energy })
+            .map(|(energy, ei, sigma_axes, sigma_energy, grid_sigma)| SliceSpec {
+                energy,
+                ei,
+                sigma_axes,
+                sigma_energy,
+                grid_sigma,
+            })
             .collect(),
         form_factor,
         slopes,
@@ -51,8 +57,13 @@ pub fn convolve_mosaic<'py>(
     };
     let domains: Vec<Domain> = domains
         .iter()
-        .map(|(model, rotation, weight)| Domain { model: &model.get().inner, rotation: mat3(rotation), weight: *weight })
+        .map(|(model, rotation, weight)| Domain {
+            model: &model.get().inner,
+            rotation: mat3(rotation),
+            weight: *weight,
+        })
         .collect();
-    let (stack, slopes) = py.detach(|| convolution::convolve_mosaic(&domains, &request)).map_err(|e| to_python(py, e))?;
+    let (stack, slopes) =
+        py.detach(|| convolution::convolve_mosaic(&domains, &request)).map_err(|e| to_python(py, e))?;
     Ok((stack.to_pyarray(py), slopes))
 }

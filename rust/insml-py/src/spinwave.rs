@@ -63,7 +63,13 @@ impl Model {
                     fail(Error::Model(format!("sites[{i}].ff: expected an odd number of finite coefficients")))
                 })?)
             };
-            sites.push(Site { position: positions[i], spin: spins[i], anisotropy: anisotropy[i], g: g[i], form_factor });
+            sites.push(Site {
+                position: positions[i],
+                spin: spins[i],
+                anisotropy: anisotropy[i],
+                g: g[i],
+                form_factor,
+            });
         }
         let (ends, cells) = (bond_sites.as_array(), bond_cells.as_array());
         let bonds = (0..exchange.len())

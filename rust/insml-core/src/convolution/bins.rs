@@ -13,10 +13,7 @@ fn erf_table(x: f64) -> f64 {
     const END: f64 = 4.5;
     static TABLE: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
         let points = (END * STEPS) as usize + 2;
-        (0..points)
-            .map(|i| i as f64 / STEPS)
-            .map(|x| (erf(x), FRAC_2_SQRT_PI * (-x * x).exp() / STEPS))
-            .collect()
+        (0..points).map(|i| i as f64 / STEPS).map(|x| (erf(x), FRAC_2_SQRT_PI * (-x * x).exp() / STEPS)).collect()
     });
     let size = x.abs();
     if size >= END {
@@ -54,8 +51,7 @@ pub fn bin_weights(edges: &[f64], sigma: f64, first: f64, step: f64, count: usiz
             let (lo, hi) = (e[0], e[1]);
             let start = ((lo - REACH * sigma - first) / step).floor().max(0.0) as usize;
             let end = (((hi + REACH * sigma - first) / step).ceil() as usize + 1).min(count);
-            let raw: Vec<f64> =
-                (start..end).map(|i| gaussian_in(lo, hi, first + i as f64 * step, sigma)).collect();
+            let raw: Vec<f64> = (start..end).map(|i| gaussian_in(lo, hi, first + i as f64 * step, sigma)).collect();
             // normalised so that a constant spectrum stays exactly constant
             let total: f64 = raw.iter().sum();
             BinWeights { start, weights: raw.iter().map(|w| w / total).collect() }

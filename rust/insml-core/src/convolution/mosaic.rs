@@ -13,7 +13,6 @@ use num_complex::Complex64;
 use rayon::prelude::*;
 use std::f64::consts::TAU;
 
-
 /// A momentum axis of the mosaic: coordinate x stands for x * vector (r.l.u.); ascending bin edges.
 #[derive(Clone, Debug)]
 pub struct MomentumAxis {
@@ -31,6 +30,8 @@ pub struct SliceSpec {
     pub sigma_axes: [f64; 2],
     /// Standard deviation in energy: polynomial in energy transfer, lowest order first, meV.
     pub sigma_energy: Vec<f64>,
+    /// Widths (both axes, energy) the grid is laid out for: those above, or fixed ones while those above are fitted.
+    pub grid_sigma: [f64; 3],
 }
 
 /// A twin: `rotation` (Cartesian) takes the reference crystal into it.
@@ -148,7 +149,8 @@ impl<'a> Prepared<'a> {
         let hamiltonian = Hamiltonian::new(domain.model)?;
         let amplitudes = Amplitudes::new(domain.model, &hamiltonian, request.form_factor, false);
         let map = domain.model.lattice.domain_map(&domain.rotation);
-        let inside = [&request.axes[0].vector, &request.axes[1].vector, &request.third_vector].map(|v| mat_vec(&map, v));
+        let inside =
+            [&request.axes[0].vector, &request.axes[1].vector, &request.third_vector].map(|v| mat_vec(&map, v));
         let kinematics = match &request.third {
             Third::Kinematic { beam } => {
                 // rotate the beam with the axes, so that everything happens in the domain's frame
@@ -203,14 +205,14 @@ impl<'a> Prepared<'a> {
         let (mut finest, mut widest) = (f64::INFINITY, 0.0f64);
         for slice in members.map(|s| &self.request.slices[s]) {
             let (lo, hi) = slice.energy;
-            let sigma = slice.sigma_axes[axis];
+            let sigma = slice.grid_sigma[axis];
             // a box smooths less than a Gaussian of its variance: a quarter of it proved to count
-            let energy2 = sigma_energy(slice, 0.5 * (lo + hi)).powi(2) + (hi - lo).powi(2) / 48.0;
+            let energy2 = slice.grid_sigma[2].powi(2) + (hi - lo).powi(2) / 48.0;
             // where resolution is switched off the bins themselves have to do
             let q2 = sigma.powi(2).max((bin / 12.0).powi(2));
             let seen2 = energy2 / self.slopes[axis].powi(2).max(1e-12);
             finest = finest.min((q2 * seen2 / (q2 + seen2)).sqrt());
-            widest = widest.max(sigma);
+            widest = widest.max(slice.sigma_axes[axis]);
         }
         ((self.request.step * finest).max(bin / 64.0).min(bin / 2.0), widest)
     }
@@ -275,17 +277,20 @@ impl<'a> Prepared<'a> {
         // rows of the grid, already binned along axis 1: (member, n1) each
         let rows: Vec<Vec<f64>> = (0..sampling.grid[0].count)
             .into_par_iter()
-            .map_init(|| RowScratch::new(self.hamiltonian.n(), members * sampling.grid[1].count), |scratch, row| {
-                self.row(group, &sampling, row, scratch);
-                let mut binned = vec![0.0; members * n1];
-                for m in 0..members {
-                    let fine = &scratch.fine[m * sampling.grid[1].count..(m + 1) * sampling.grid[1].count];
-                    for (j, bin) in sampling.weights[m][1].iter().enumerate() {
-                        binned[m * n1 + j] = bin.weights.iter().zip(&fine[bin.start..]).map(|(w, f)| w * f).sum();
+            .map_init(
+                || RowScratch::new(self.hamiltonian.n(), members * sampling.grid[1].count),
+                |scratch, row| {
+                    self.row(group, &sampling, row, scratch);
+                    let mut binned = vec![0.0; members * n1];
+                    for m in 0..members {
+                        let fine = &scratch.fine[m * sampling.grid[1].count..(m + 1) * sampling.grid[1].count];
+                        for (j, bin) in sampling.weights[m][1].iter().enumerate() {
+                            binned[m * n1 + j] = bin.weights.iter().zip(&fine[bin.start..]).map(|(w, f)| w * f).sum();
+                        }
                     }
-                }
-                binned
-            })
+                    binned
+                },
+            )
             .collect();
         for (m, &s) in group.members.iter().enumerate() {
             for (i, bin) in sampling.weights[m][0].iter().enumerate() {
@@ -455,6 +460,14 @@ struct RowScratch {
 impl RowScratch {
     fn new(sites: usize, fine: usize) -> Self {
         let zeros = vec![Complex64::ZERO; sites];
-        Self { fine: vec![0.0; fine], factors: Vec::new(), row: zeros.clone(), base: zeros.clone(), weights: zeros, lifts: Vec::new(), strengths: vec![(0.0, 0.0); sites] }
+        Self {
+            fine: vec![0.0; fine],
+            factors: Vec::new(),
+            row: zeros.clone(),
+            base: zeros.clone(),
+            weights: zeros,
+            lifts: Vec::new(),
+            strengths: vec![(0.0, 0.0); sites],
+        }
     }
 }

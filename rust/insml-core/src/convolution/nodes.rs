@@ -22,11 +22,7 @@ fn close(a: &Vec3, b: &Vec3) -> bool {
 
 impl NodeGrid {
     pub fn transposed(&self) -> Self {
-        Self {
-            origin: self.origin,
-            spans: [self.spans[1], self.spans[0]],
-            counts: [self.counts[1], self.counts[0]],
-        }
+        Self { origin: self.origin, spans: [self.spans[1], self.spans[0]], counts: [self.counts[1], self.counts[0]] }
     }
 
     fn same(&self, other: &Self) -> bool {
@@ -79,10 +75,16 @@ impl NodeCache {
         for (known, table) in &self.tables {
             let strides = [known.counts[1], 1];
             if known.same(grid) {
-                return Ok(NodeView { table: table.clone(), strides: [strides[0] * coarse[0], strides[1] * coarse[1]] });
+                return Ok(NodeView {
+                    table: table.clone(),
+                    strides: [strides[0] * coarse[0], strides[1] * coarse[1]],
+                });
             }
             if known.same(&flipped) {
-                return Ok(NodeView { table: table.clone(), strides: [strides[1] * coarse[0], strides[0] * coarse[1]] });
+                return Ok(NodeView {
+                    table: table.clone(),
+                    strides: [strides[1] * coarse[0], strides[0] * coarse[1]],
+                });
             }
         }
         self.tables.push((grid.clone(), Arc::new(NodeTable::solve(hamiltonian, amplitudes, &grid.points())?)));

@@ -67,7 +67,10 @@ impl SpinModel {
                 ));
             }
             if bond.i == bond.j && bond.dl == [0, 0, 0] {
-                return fail(format!("bonds[{index}]: expected two different spins, found a bond of site {} to itself", bond.i));
+                return fail(format!(
+                    "bonds[{index}]: expected two different spins, found a bond of site {} to itself",
+                    bond.i
+                ));
             }
             if !bond.exchange.as_flattened().iter().all(|x| x.is_finite()) {
                 return fail(format!("bonds[{index}].J: expected finite numbers, found NaN or infinity"));
