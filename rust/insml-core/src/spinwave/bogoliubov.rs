@@ -9,7 +9,7 @@ use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_
 use faer::{Mat, Par};
 use num_complex::Complex64;
 
-/// Eigenvalues of h down to -TOLERANCE times its largest diagonal entry count as zero (Goldstone modes, rounding).
+/// Eigenvalues of h down to -TOLERANCE times the Hamiltonian's scale count as zero (Goldstone modes, rounding).
 const TOLERANCE: f64 = 1e-7;
 
 /// Workspace and result of one diagonalisation; reuse it from q to q on one thread.
@@ -52,11 +52,10 @@ impl Bogoliubov {
     pub fn solve(&mut self, hamiltonian: &Hamiltonian, hkl: &Vec3) -> Result<()> {
         debug_assert_eq!(hamiltonian.n(), self.n);
         hamiltonian.fill(hkl, &mut self.phases, &mut self.h);
-        let size = 2 * self.n;
-        let scale = (0..size).map(|i| self.h[i + i * size].re.abs()).fold(0.0, f64::max);
+        let scale = hamiltonian.scale;
         if !self.cholesky(0.0, 1e-12 * scale) {
             let lowest = self.lowest_eigenvalue()?;
-            if lowest < -TOLERANCE * scale || scale == 0.0 {
+            if lowest < -TOLERANCE * scale {
                 return Err(Error::Unstable { q: *hkl, lowest_eigenvalue: lowest });
             }
             // a zero mode: the smallest shift that makes h positive definite, growing if rounding defeats it

@@ -36,6 +36,8 @@ pub struct Hamiltonian {
     diagonal: Vec<f64>,
     /// B diagonal from single-ion anisotropy.
     pairing: Vec<Complex64>,
+    /// Bound on the largest entry of any row sum of h, meV: what rounding and zero modes are measured against.
+    pub scale: f64,
 }
 
 /// Whole cells by which each site is moved so that every spanning-tree bond has displacement zero.
@@ -108,6 +110,12 @@ impl Hamiltonian {
                 + MU_B * dot(&model.field, &mat_vec(&g, &frame.eta));
             pairing[i] = bilinear(&frame.u, &aniso, &frame.u) * frame.length;
         }
+        let mut rows: Vec<f64> = diagonal.iter().zip(&pairing).map(|(d, p)| d.abs() + p.norm()).collect();
+        for term in &terms {
+            rows[term.row] += term.a.norm() + term.b.norm();
+        }
+        let largest = rows.into_iter().fold(0.0, f64::max);
+        let scale = if largest > 0.0 { largest } else { 1.0 };
         let positions = model
             .sites
             .iter()
@@ -115,7 +123,7 @@ impl Hamiltonian {
             .map(|(s, o)| std::array::from_fn(|a| s.position[a] + f64::from(o[a])))
             .collect();
         let supercell = model.supercell.map(f64::from);
-        Ok(Self { frames, positions, supercell, displacements, terms, diagonal, pairing })
+        Ok(Self { frames, positions, supercell, displacements, terms, diagonal, pairing, scale })
     }
 
     /// Number of spins; h is twice as large.
