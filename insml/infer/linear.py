@@ -46,7 +46,7 @@ class LinearModel:
         self.shape = values.shape
         self.used = ~mask
         self.terms = background_terms(study)
-        self.slices = [np.flatnonzero(u) for u in self.used.reshape(len(mask), -1)]
+        self.slices: list[NDArray[np.intp]] = [np.flatnonzero(u) for u in self.used.reshape(len(mask), -1)]
         keys = [s if study.scale == "slice" else spec.ei for s, spec in enumerate(study.layout.slices)]
         self.group = np.array([sorted(set(keys), key=keys.index).index(k) for k in keys])
         self._weight = [1 / np.sqrt(variance[s].ravel()[p]) for s, p in enumerate(self.slices)]
@@ -71,7 +71,7 @@ class LinearModel:
     def n_free(self) -> int:
         """Linear parameters: scales of groups with data and background amplitudes."""
         occupied = {int(self.group[s]) for s, p in enumerate(self.slices) if p.size}
-        return len(occupied) + sum(b.shape[1] for b in self._basis)
+        return len(occupied) + sum(int(b.shape[1]) for b in self._basis)
 
     def residual(self, stack: Array) -> Array:
         """(n_pixels,) residuals at the best scale and background."""

@@ -45,7 +45,8 @@ def corruption_for(study: Study, coverage: BoolArray | None) -> Corruption:
     """How images of this study are spoilt in training; ``coverage`` (n_slices, n0, n1) True without detector."""
     rules = study.training
     return Corruption(relative_noise=rules.relative_noise, background=rules.background, scale_jitter=rules.scale_jitter,
-                      mask_fraction=rules.mask_fraction, masks=None if coverage is None else coverage[None])
+                      mask_fraction=rules.mask_fraction, mirror=(rules.mirror, rules.mirror),
+                      masks=None if coverage is None else coverage[None])
 
 
 def network_for(

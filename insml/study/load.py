@@ -103,4 +103,5 @@ def _training(top: Table) -> Training:
         seed=table.whole("seed", standard.seed, least=0), relative_noise=relative_noise,
         background=table.interval("background", standard.background, least=0.0, point=True),
         scale_jitter=table.number("scale_jitter", standard.scale_jitter, least=0.0), mask_fraction=mask_fraction,
+        mirror=table.boolean("mirror", standard.mirror),
     )

@@ -77,6 +77,7 @@ class Training:
     background : (lo, hi) residual background of a slice relative to its typical signal.
     scale_jitter : sigma of the natural logarithm of each slice's (or Ei's) intensity scale.
     mask_fraction : (lo, hi) share of pixels without detector.
+    mirror : every candidate looks the same after either momentum axis is reversed, so training may mirror images.
     """
 
     images: int = 1000
@@ -86,6 +87,7 @@ class Training:
     background: tuple[float, float] = (0.0, 0.5)
     scale_jitter: float = 0.2
     mask_fraction: tuple[float, float] = (0.0, 0.3)
+    mirror: bool = False
 
 
 @dataclass(frozen=True, eq=False)
