@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from insml.io import open_any as open
     from insml.mosaic import Mosaic, MosaicLayout
     from insml.simulation import simulate
-    from insml.spinwave import SpinModel, Spectrum
+    from insml.spinwave import Spectrum, SpinModel
 
 # name -> module and name there; imported on first use, so that `import insml` stays quick
 _HOME = {

@@ -1,10 +1,14 @@
 from collections.abc import Sequence
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Model", "__version__", "convolve_mosaic"]
+
 __version__: str
 
+@final
 class Model:
     def __new__(
         cls,

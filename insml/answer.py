@@ -23,7 +23,9 @@ class Classification:
     epistemic : 1 - max kernel, 0 (known) to 1 (never seen).
     ood_score : larger is stranger.
     ood_p_value : share of held-out simulated mosaics at least as strange; in_distribution means p >= ood_threshold.
-    saliency : image like the mosaic's values, Grad-CAM of the pre-activation score difference for ``winner``, >= 0.
+    saliency : image like the mosaic's values, >= 0: |gradient x activation| of the pre-activation score difference
+        (winner minus runner-up) at the network's slice-resolved layer. It says where the margin comes from, not whom
+        it speaks for.
     slice_saliency : (n_slices,) mean of the saliency over each slice's unmasked pixels.
     network : which network answered, how it was trained (free text for people).
     """
@@ -97,8 +99,8 @@ class Answer:
     """Everything a report says about one mosaic.
 
     ``verdict`` is a candidate's name, or None when the witnesses disagree or neither is convinced; ``reason`` says in
-    one sentence why, and ``warnings`` what speaks against trusting it (data out of distribution, a poor fit, ...). ``fit_probabilities`` are the candidates' posterior odds from log_evidence
-    with equal prior weight.
+    one sentence why, and ``warnings`` what speaks against trusting it (data out of distribution, a poor fit, ...).
+    ``fit_probabilities`` are the candidates' posterior odds from log_evidence with equal prior weight.
     """
 
     study_title: str

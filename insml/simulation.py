@@ -12,7 +12,7 @@ from insml.errors import InsmlError
 from insml.instruments.fermi import wavevector
 from insml.mosaic import Mosaic
 from insml.resolution import SliceWidths
-from insml.spinwave import SpinModel, Spectrum, Twin
+from insml.spinwave import Spectrum, SpinModel, Twin
 from insml.study import Integrated, Kinematic, Study
 
 Array = NDArray[np.float64]

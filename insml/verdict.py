@@ -23,7 +23,10 @@ def fit_probabilities(fits: dict[str, ModelFit]) -> dict[str, float]:
 
 def draw(study: Study, mosaic: Mosaic, fits: dict[str, ModelFit], classification: Classification | None,
          provenance: dict[str, str]) -> Answer:
-    """The answer: a candidate is named only when every witness prefers it and at least one is convinced."""
+    """The answer: a candidate is named when the fit prefers it, a witness is convinced of it, and none of another.
+
+    A network whose input is out of distribution cannot convince; one that is undecided does not contradict.
+    """
     odds = fit_probabilities(fits)
     favourite = max(odds, key=lambda name: odds[name])
     warnings: list[str] = []
@@ -47,20 +50,22 @@ def draw(study: Study, mosaic: Mosaic, fits: dict[str, ModelFit], classification
     else:
         network = classification.winner
         probability = classification.probabilities[network]
-        if not classification.in_distribution:
-            warnings.append(f"out of distribution: only {classification.ood_p_value:.2%} of held-out simulations look as "
+        trusted = classification.in_distribution
+        if not trusted:
+            warnings.append(f"out of distribution: {classification.ood_p_value:.2%} of held-out simulations look as "
                             "strange to the network; its probabilities are not to be trusted by themselves")
-        if network != favourite:
-            reason = (f"the witnesses disagree: the network prefers {study.candidates[network].title!r} "
-                      f"({probability:.3f}), the fit {title!r} ({odds[favourite]:.3f})")
-        elif max(probability, odds[favourite]) < CONVINCED:
-            reason = (f"both witnesses lean to {title!r}, neither is convinced (network {probability:.3f}, fit "
-                      f"{odds[favourite]:.3f})")
+        said = (f"the network says {probability:.3f} for {study.candidates[network].title!r}, the fit "
+                f"{odds[favourite]:.3f} for {title!r}")
+        fit_convinced = odds[favourite] >= CONVINCED
+        network_convinced = trusted and probability >= CONVINCED
+        if network != favourite and (network_convinced or not fit_convinced):
+            reason = f"the witnesses disagree: {said}"
+        elif not fit_convinced and not network_convinced:
+            reason = f"no witness is convinced: {said}"
         else:
             verdict = favourite
-            reason = f"network ({probability:.3f}) and fit ({odds[favourite]:.3f}) both prefer {title!r}"
-            if not classification.in_distribution:
-                reason += ", though the data are unlike anything simulated"
+            reason = said
+    assert verdict is None or verdict == favourite, "a network is never the only witness"
     return Answer(
         study_title=study.title,
         candidate_titles={c.name: c.title for c in study.candidates.values()},

@@ -47,7 +47,10 @@ def test_probabilities_are_the_evidence_ratio() -> None:
     (0.0, -1.0, 0.99, "neel"),       # one convinced, the other leans the same way
     (0.0, -50.0, 0.60, "neel"),
     (0.0, -1.0, 0.60, None),         # nobody is convinced
-    (0.0, -50.0, 0.40, None),        # they disagree
+    (0.0, -50.0, 0.40, "neel"),      # an undecided network does not contradict a convinced fit
+    (0.0, -1.0, 0.40, None),
+    (0.0, -50.0, 0.01, None),        # both convinced, of different models
+    (0.0, -1.0, 0.01, None),         # the network is never the only witness
     (-50.0, 0.0, 0.99, None),
     (-50.0, 0.0, 0.01, "alternating"),
 ])
@@ -71,7 +74,9 @@ def test_what_speaks_against_it_is_said(change: dict[str, object], word: str) ->
     assert any(word in w for w in answer(0.0, -50.0, network(0.99), **change).warnings)
 
 
-def test_strange_data_are_flagged() -> None:
+def test_strange_data_are_flagged_and_do_not_convince() -> None:
     strange = answer(0.0, -50.0, network(0.99, p_value=0.001))
     assert any("out of distribution" in w for w in strange.warnings)
-    assert "unlike anything simulated" in strange.reason
+    assert strange.verdict == "neel"
+    assert answer(0.0, -1.0, network(0.99, p_value=0.001)).verdict is None
+    assert answer(0.0, -50.0, network(0.01, p_value=0.001)).verdict == "neel"

@@ -83,7 +83,8 @@ def _simulate(study: Study, indices: range, total: int, threads: int, progress: 
     return _set(study, study.simulation_digest, clean, labels, theta)
 
 
-def _set(study: Study, digest: str, clean: NDArray[np.float32], labels: NDArray[np.int64], theta: NDArray[np.float64]) -> TrainingSet:
+def _set(study: Study, digest: str, clean: NDArray[np.float32], labels: NDArray[np.int64],
+         theta: NDArray[np.float64]) -> TrainingSet:
     return TrainingSet(
         clean=clean, labels=labels, theta=theta,
         parameter_names=tuple(tuple(c.names) for c in study.candidates.values()),

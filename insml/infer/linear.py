@@ -142,6 +142,6 @@ def background_terms(study: Study) -> Array:
     # Legendre polynomials of the coordinates over the tile
     x, y = (2 * (a.centres - a.edges[0]) / (a.edges[-1] - a.edges[0]) - 1 for a in layout.axes)
     order = study.background.polynomial
-    for i, j in ((i, j) for i in range(order + 1) for j in range(order + 1 - i) if 0 < i + j):
+    for i, j in [(i, total - i) for total in range(1, order + 1) for i in range(total + 1)]:
         chosen.append(np.multiply.outer(eval_legendre(i, x), eval_legendre(j, y)))
     return np.array(chosen).reshape(len(chosen), *q.shape[:2])

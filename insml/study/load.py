@@ -42,7 +42,8 @@ def load(path: str | Path) -> Study:
     return Study(
         name=name, title=title, path=path, lattice=lattice, structure=structure, layout=layout, third=third,
         broadening=broadening, form_factor=form_factor, background=_background(top),
-        scale=cast(Literal["slice", "ei"], scale), free_widths=free_widths, data=_data(top), training=_training(top), notes=notes,
+        scale=cast(Literal["slice", "ei"], scale), free_widths=free_widths, data=_data(top), training=_training(top),
+        notes=notes,
         candidates=read_candidates(top, structure, structure.supercell if chemical else (1, 1, 1)),
     )
 
