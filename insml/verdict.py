@@ -10,6 +10,8 @@ from insml.study import Study
 
 #: A witness that gives its favourite less than this is called undecided.
 CONVINCED = 0.95
+#: Below CONVINCED a fit that gives its favourite at least this much still names it, as a weak preference.
+LEANING = 0.6
 #: Above this reduced chi2 the best model still misses something that the errors do not cover.
 GOOD_FIT = 2.0
 
@@ -23,9 +25,10 @@ def fit_probabilities(fits: dict[str, ModelFit]) -> dict[str, float]:
 
 def draw(study: Study, mosaic: Mosaic, fits: dict[str, ModelFit], classification: Classification | None,
          provenance: dict[str, str]) -> Answer:
-    """The answer: a candidate is named when the fit prefers it, a witness is convinced of it, and none of another.
+    """The answer: the fit's favourite is named unless the fit is undecided or the network is convinced of another.
 
-    A network whose input is out of distribution cannot convince; one that is undecided does not contradict.
+    Where no witness is convinced, the preference is called weak. A network whose input is out of distribution neither
+    convinces nor contradicts.
     """
     odds = fit_probabilities(fits)
     favourite = max(odds, key=lambda name: odds[name])
@@ -41,30 +44,30 @@ def draw(study: Study, mosaic: Mosaic, fits: dict[str, ModelFit], classification
         warnings.append("the file carries no errors; they were estimated from the scatter between neighbouring pixels")
     title = study.candidates[favourite].title
     verdict: str | None = None
+    said = f"the fit gives {odds[favourite]:.3f} to {title!r}"
+    convinced = odds[favourite] >= CONVINCED
+    contradicted = False
     if classification is None:
-        warnings.append("no network was asked (needs the extra insml[ml]); the fit is the only witness")
-        if odds[favourite] >= CONVINCED:
-            verdict, reason = favourite, f"the fit prefers {title!r} with probability {odds[favourite]:.3f}"
-        else:
-            reason = f"the fit is undecided: {title!r} has only probability {odds[favourite]:.3f}"
+        warnings.append("no network was asked; the fit is the only witness")
     else:
         network = classification.winner
         probability = classification.probabilities[network]
-        trusted = classification.in_distribution
-        if not trusted:
+        said += f", the network {probability:.3f} to {study.candidates[network].title!r}"
+        if not classification.in_distribution:
             warnings.append(f"out of distribution: {classification.ood_p_value:.2%} of held-out simulations look as "
                             "strange to the network; its probabilities are not to be trusted by themselves")
-        said = (f"the network says {probability:.3f} for {study.candidates[network].title!r}, the fit "
-                f"{odds[favourite]:.3f} for {title!r}")
-        fit_convinced = odds[favourite] >= CONVINCED
-        network_convinced = trusted and probability >= CONVINCED
-        if network != favourite and (network_convinced or not fit_convinced):
-            reason = f"the witnesses disagree: {said}"
-        elif not fit_convinced and not network_convinced:
-            reason = f"no witness is convinced: {said}"
-        else:
-            verdict = favourite
-            reason = said
+        elif probability >= CONVINCED:
+            convinced |= network == favourite
+            contradicted = network != favourite
+    if contradicted:
+        reason = f"the witnesses disagree: {said}"
+    elif convinced:
+        verdict, reason = favourite, said
+    elif odds[favourite] >= LEANING:
+        verdict, reason = favourite, f"a weak preference: {said}"
+        warnings.append(f"no witness is convinced: none gives a candidate {CONVINCED:.0%}")
+    else:
+        reason = f"undecided: {said}"
     assert verdict is None or verdict == favourite, "a network is never the only witness"
     return Answer(
         study_title=study.title,

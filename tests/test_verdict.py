@@ -46,9 +46,9 @@ def test_probabilities_are_the_evidence_ratio() -> None:
     (0.0, -50.0, 0.99, "neel"),
     (0.0, -1.0, 0.99, "neel"),       # one convinced, the other leans the same way
     (0.0, -50.0, 0.60, "neel"),
-    (0.0, -1.0, 0.60, None),         # nobody is convinced
-    (0.0, -50.0, 0.40, "neel"),      # an undecided network does not contradict a convinced fit
-    (0.0, -1.0, 0.40, None),
+    (0.0, -50.0, 0.40, "neel"),      # an undecided network does not contradict
+    (0.0, -1.0, 0.40, "neel"),       # odds 2.7 to 1: a weak preference
+    (0.0, -0.2, 0.60, None),         # nobody is convinced, the fit is undecided
     (0.0, -50.0, 0.01, None),        # both convinced, of different models
     (0.0, -1.0, 0.01, None),         # the network is never the only witness
     (-50.0, 0.0, 0.99, None),
@@ -59,9 +59,16 @@ def test_a_model_is_named_only_without_contradiction(neel: float, alternating: f
     assert answer(neel, alternating, network(p)).verdict == verdict
 
 
+def test_a_weak_preference_says_so() -> None:
+    weak = answer(0.0, -1.0, network(0.6))
+    assert "weak preference" in weak.reason
+    assert any("convinced" in w for w in weak.warnings)
+    assert "weak" not in answer(0.0, -50.0, network(0.6)).reason
+
+
 def test_one_witness_has_to_be_convinced() -> None:
     assert answer(0.0, -50.0, None).verdict == "neel"
-    assert answer(0.0, -1.0, None).verdict is None
+    assert answer(0.0, -0.1, None).verdict is None
     assert any("only witness" in w for w in answer(0.0, -50.0, None).warnings)
 
 
@@ -78,5 +85,5 @@ def test_strange_data_are_flagged_and_do_not_convince() -> None:
     strange = answer(0.0, -50.0, network(0.99, p_value=0.001))
     assert any("out of distribution" in w for w in strange.warnings)
     assert strange.verdict == "neel"
-    assert answer(0.0, -1.0, network(0.99, p_value=0.001)).verdict is None
+    assert answer(0.0, -0.1, network(0.99, p_value=0.001)).verdict is None
     assert answer(0.0, -50.0, network(0.01, p_value=0.001)).verdict == "neel"

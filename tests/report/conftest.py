@@ -69,7 +69,7 @@ def make_answer(made: Made) -> Answer:
     network = None
     if made.network:
         saliency = layout.assemble(np.where(mask, 0, truth / truth.max()))
-        probabilities = {name: 0.93 if name == made.winner else 0.07 for name in fits}
+        probabilities = {name: 0.97 if name == made.winner else 0.03 for name in fits}
         network = Classification(probabilities, {n: 0.8 * p for n, p in probabilities.items()}, 0.256, 1.5,
                                  made.p_value, 0.01, saliency, layout.split(saliency).mean(axis=(1, 2)), "residual net")
     return draw(bundled("square_antiferromagnet"), mosaic, fits, network, {"version": "0.1"})
