@@ -59,7 +59,7 @@ def test_json_holds_the_numbers_of_the_answer(written: tuple[Answer, ReportFiles
     assert found["fits"][OTHER]["parameters"]["D"]["at_bound"] is True
     assert found["fits"][OTHER]["reduced_chi2"] == answer.fits[OTHER].reduced_chi2
     assert found["verdict"] == TRUE
-    assert found["network"]["probabilities"] == {TRUE: 0.93, OTHER: 0.07}
+    assert found["network"]["probabilities"] == {TRUE: 0.97, OTHER: 0.03}
     assert len(found["slices"]) == 6
     assert found["slices"][1]["energy"] == [20.0, 24.0]
     assert found["slices"][1]["ei"] == 60.0

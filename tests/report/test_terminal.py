@@ -34,7 +34,7 @@ def test_agreement(make: Make) -> None:
     assert all(len(line) <= 80 for line in lines)
     assert "neel (Uniform: J1 and J2)" in text
     assert answer.reason in text
-    assert "93.0 %" in text
+    assert "97.0 %" in text
     assert "> 99.9 %" in text
     assert "10.123 ± 0.051 4 to 16 nearest neighbours" in text
     assert "-0.2 ± ? -0.2 to 0 at bound" in text
