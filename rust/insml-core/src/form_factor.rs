@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 /// Values and slopes in |Q|^2 are tabulated up to TABLE_END (1/Angstrom^2) and interpolated by cubics between.
 const TABLE_END: f64 = 400.0;
-const TABLE_STEP: f64 = 0.1;
+const TABLE_STEP: f64 = 0.05;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct FormFactor {
@@ -38,7 +38,7 @@ impl FormFactor {
         parts.fold((self.constant, 0.0), |(f, d), (term, rate)| (f + term, d - rate * term))
     }
 
-    /// <j0> at |Q|^2 in 1/Angstrom^2, to 1e-10.
+    /// <j0> at |Q|^2 in 1/Angstrom^2, to 1e-9.
     pub fn at(&self, q_squared: f64) -> f64 {
         if !(0.0..TABLE_END).contains(&q_squared) {
             return self.exact(q_squared).0;
