@@ -1,4 +1,4 @@
-"""Linear spin wave theory: :class:`SpinModel` in, :class:`Spectrum` out.
+"""The spin model: spins in a magnetic cell with their couplings.
 
 Conventions (docs/conventions.md): H = sum over bonds, each once, S_i^T J S_j + sum_i S_i^T A_i S_i - muB B^T g_i S_i with
 real spin vectors of length S; J > 0 is antiferromagnetic; a moment along +B is stable; hkl in r.l.u. of the chemical cell;
@@ -17,42 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from insml import _core
 from insml.errors import ModelError
+from insml.spinwave.spectrum import Spectrum
 
 Array = NDArray[np.float64]
 
 _MODEL_KEYS = {"lattice_vectors", "supercell", "sites", "bonds", "biquadratic", "field", "k", "n", "twins"}
 _SITE_KEYS = {"pos", "spin", "S", "g", "aniso", "label", "ff"}
 _BOND_KEYS = {"i", "j", "dl", "J", "label"}
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """Spin wave modes with E > 0 at a list of wave vectors.
-
-    Attributes
-    ----------
-    q : (nq, 3) r.l.u. of the chemical cell.
-    energy : (nq, nmode) meV, ascending for a single domain.
-    intensity : (nq, nmode) S_perp = sum_ab (delta_ab - Qhat_a Qhat_b) S^ab per chemical cell, no Bose factor. At Q = 0
-        the direction of the next non-zero point in the list is used, else x.
-    weight : share of the sample this domain has.
-    domains : one spectrum per twin, empty for a single domain. With twins ``energy`` lists the modes of all domains
-        one after the other and ``intensity`` carries their weights.
-    """
-
-    q: Array
-    energy: Array
-    intensity: Array
-    weight: float = 1.0
-    domains: tuple[Spectrum, ...] = ()
-    _tensor: NDArray[np.complex128] | None = None
-
-    @property
-    def tensor(self) -> NDArray[np.complex128]:
-        """(nq, nmode, 3, 3) S^ab = conj(amp_a) amp_b in Cartesian axes of the crystal."""
-        if self._tensor is None:
-            raise ModelError("spectrum: expected tensor=True in the call that made it, found no tensor")
-        return self._tensor
 
 
 def _matrix(value: Any, name: str) -> Array:

@@ -1,0 +1,42 @@
+"""Energies and intensities of spin waves at a list of wave vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from insml.errors import ModelError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Spin wave modes with E > 0 at a list of wave vectors.
+
+    Attributes
+    ----------
+    q : (nq, 3) r.l.u. of the chemical cell.
+    energy : (nq, nmode) meV, ascending for a single domain.
+    intensity : (nq, nmode) S_perp = sum_ab (delta_ab - Qhat_a Qhat_b) S^ab per chemical cell, no Bose factor. At Q = 0
+        the direction of the next non-zero point in the list is used, else x.
+    weight : share of the sample this domain has.
+    domains : one spectrum per twin, empty for a single domain. With twins ``energy`` lists the modes of all domains
+        one after the other and ``intensity`` carries their weights.
+    """
+
+    q: Array
+    energy: Array
+    intensity: Array
+    weight: float = 1.0
+    domains: tuple[Spectrum, ...] = ()
+    _tensor: NDArray[np.complex128] | None = None
+
+    @property
+    def tensor(self) -> NDArray[np.complex128]:
+        """(nq, nmode, 3, 3) S^ab = conj(amp_a) amp_b in Cartesian axes of the crystal."""
+        if self._tensor is None:
+            raise ModelError("spectrum: expected tensor=True in the call that made it, found no tensor")
+        return self._tensor
