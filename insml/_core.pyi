@@ -23,10 +23,18 @@ class Model:
         bond_sites: NDArray[np.int64],
         bond_cells: NDArray[np.int64],
         exchange: NDArray[np.float64],
+        biquadratic_sites: NDArray[np.int64],
+        biquadratic_cells: NDArray[np.int64],
+        biquadratic: NDArray[np.float64],
         field: NDArray[np.float64],
+        rotating: tuple[Sequence[float], Sequence[float]] | None,
     ) -> Model: ...
+    @property
+    def modes(self) -> int: ...
+    def hamiltonian(self, q: NDArray[np.float64]) -> NDArray[np.complex128]: ...
+    def bogoliubov(self, q: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.complex128]]: ...
     def spectrum(
-        self, q: NDArray[np.float64], *, form_factor: bool, g_tensor: bool, tensor: bool, threads: int
+        self, q: NDArray[np.float64], *, form_factor: bool, g_tensor: bool, tensor: bool, general: bool, threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.complex128]]: ...
 
 def convolve_mosaic(

@@ -3,4 +3,4 @@
 from insml.spinwave.model import SpinModel, Twin
 from insml.spinwave.spectrum import Spectrum
 
-__all__ = ["SpinModel", "Spectrum", "Twin"]
+__all__ = ["Spectrum", "SpinModel", "Twin"]

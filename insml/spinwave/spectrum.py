@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ class Spectrum:
     weight : share of the sample this domain has.
     domains : one spectrum per twin, empty for a single domain. With twins ``energy`` lists the modes of all domains
         one after the other and ``intensity`` carries their weights.
+    lattice_vectors : (3, 3) rows a, b, c of the chemical cell, Cartesian Angstrom.
     """
 
     q: Array
@@ -32,6 +33,7 @@ class Spectrum:
     intensity: Array
     weight: float = 1.0
     domains: tuple[Spectrum, ...] = ()
+    lattice_vectors: Array = field(default_factory=lambda: np.eye(3))
     _tensor: NDArray[np.complex128] | None = None
 
     @property

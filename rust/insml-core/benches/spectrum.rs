@@ -27,12 +27,12 @@ fn square(n: u32) -> SpinModel {
         }
     }
     let lattice = Lattice::new([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 9.0]]).expect("a cell with a volume");
-    SpinModel { lattice, supercell: [n, n, 1], sites, bonds, field: [0.0; 3] }
+    SpinModel { lattice, supercell: [n, n, 1], sites, bonds, biquadratic: Vec::new(), field: [0.0; 3], rotation: None }
 }
 
 fn bench(c: &mut Criterion) {
     let q: Vec<[f64; 3]> = (0..256).map(|i| [0.0137 * f64::from(i), 0.0071 * f64::from(i) + 0.003, 0.1]).collect();
-    let options = SpectrumOptions { form_factor: false, g_tensor: false, tensor: false, threads: 1 };
+    let options = SpectrumOptions { form_factor: false, g_tensor: false, tensor: false, general: false, threads: 1 };
     let mut group = c.benchmark_group("spectrum");
     group.throughput(Throughput::Elements(q.len() as u64));
     for n in [2, 4] {

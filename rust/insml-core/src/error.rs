@@ -15,3 +15,13 @@ pub enum Error {
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Orders errors: the lowest eigenvalue of an unstable structure, below all else what is not about stability.
+    pub fn depth(&self) -> f64 {
+        match self {
+            Self::Unstable { lowest_eigenvalue, .. } => *lowest_eigenvalue,
+            _ => f64::NEG_INFINITY,
+        }
+    }
+}

@@ -27,11 +27,6 @@ pub fn mat_vec(m: &Mat3, v: &Vec3) -> Vec3 {
     [dot(&m[0], v), dot(&m[1], v), dot(&m[2], v)]
 }
 
-/// M^T v
-pub fn mat_t_vec(m: &Mat3, v: &Vec3) -> Vec3 {
-    std::array::from_fn(|j| (0..3).map(|i| m[i][j] * v[i]).sum())
-}
-
 /// M v with complex v
 pub fn mat_cvec(m: &Mat3, v: &CVec3) -> CVec3 {
     std::array::from_fn(|i| v[0] * m[i][0] + v[1] * m[i][1] + v[2] * m[i][2])
@@ -39,8 +34,16 @@ pub fn mat_cvec(m: &Mat3, v: &CVec3) -> CVec3 {
 
 /// a^T M b, no conjugation
 pub fn bilinear(a: &CVec3, m: &Mat3, b: &CVec3) -> Complex64 {
-    let mb = mat_cvec(m, b);
-    a[0] * mb[0] + a[1] * mb[1] + a[2] * mb[2]
+    product(a, &mat_cvec(m, b))
+}
+
+/// a.b, no conjugation
+pub fn product(a: &CVec3, b: &CVec3) -> Complex64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+pub fn real(v: &Vec3) -> CVec3 {
+    v.map(Complex64::from)
 }
 
 pub fn transpose(m: &Mat3) -> Mat3 {

@@ -6,7 +6,8 @@ use insml_core::{Error, vec3::Mat3};
 use std::f64::consts::TAU;
 
 const EYE: Mat3 = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-const OPTIONS: SpectrumOptions = SpectrumOptions { form_factor: false, g_tensor: false, tensor: false, threads: 1 };
+const OPTIONS: SpectrumOptions =
+    SpectrumOptions { form_factor: false, g_tensor: false, tensor: false, general: false, threads: 1 };
 
 fn scaled(j: f64) -> Mat3 {
     EYE.map(|row| row.map(|x| x * j))
@@ -23,7 +24,7 @@ fn bond(i: usize, j: usize, dl: [i32; 3], exchange: f64) -> Bond {
 
 fn model(supercell: [u32; 3], sites: Vec<Site>, bonds: Vec<Bond>) -> SpinModel {
     let lattice = Lattice::new([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 9.0]]).unwrap();
-    SpinModel { lattice, supercell, sites, bonds, field: [0.0; 3] }
+    SpinModel { lattice, supercell, sites, bonds, biquadratic: Vec::new(), field: [0.0; 3], rotation: None }
 }
 
 #[test]

@@ -3,10 +3,14 @@
 use crate::error::to_python;
 use insml_core::form_factor::FormFactor;
 use insml_core::lattice::Lattice;
-use insml_core::spinwave::{Bond, Site, SpectrumOptions, SpinModel, spectrum};
+use insml_core::spinwave::{
+    Biquadratic, Bond, Hamiltonian, Rotation, Site, SpectrumOptions, SpinModel, modes, spectrum,
+};
 use insml_core::vec3::{Mat3, Vec3};
 use insml_core::{Complex64, Error};
-use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, ToPyArray};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3,
+};
 use pyo3::prelude::*;
 
 pub fn vec3s(array: &PyReadonlyArray2<'_, f64>) -> Vec<Vec3> {
@@ -23,11 +27,23 @@ fn mat3s(array: &PyReadonlyArray3<'_, f64>) -> Vec<Mat3> {
     a.outer_iter().map(|m| std::array::from_fn(|i| std::array::from_fn(|j| m[[i, j]]))).collect()
 }
 
+/// (i, j, dl) of each row; a negative index becomes one that the core refuses.
+fn links<'a>(
+    sites: &'a PyReadonlyArray2<'_, i64>,
+    cells: &'a PyReadonlyArray2<'_, i64>,
+) -> impl Iterator<Item = (usize, usize, [i32; 3])> + 'a {
+    let index = |x: i64| usize::try_from(x).unwrap_or(usize::MAX);
+    let (sites, cells) = (sites.as_array(), cells.as_array());
+    (0..sites.nrows())
+        .map(move |b| (index(sites[[b, 0]]), index(sites[[b, 1]]), std::array::from_fn(|a| cells[[b, a]] as i32)))
+}
+
 #[pyclass(frozen, module = "insml._core")]
 pub struct Model {
     pub inner: SpinModel,
 }
 
+type ModeArrays<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray3<Complex64>>);
 type SpectrumArrays<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<Complex64>>);
 
 #[pymethods]
@@ -35,7 +51,7 @@ impl Model {
     /// Shapes: lattice (3, 3) rows a b c; positions, spins (n, 3); anisotropy, g (n, 3, 3); form_factors one list of
     /// coefficients per site (empty: none); bond_sites (nb, 2); bond_cells (nb, 3); exchange (nb, 3, 3); field (3,).
     #[new]
-    #[pyo3(signature = (*, lattice, supercell, positions, spins, anisotropy, g, form_factors, bond_sites, bond_cells, exchange, field))]
+    #[pyo3(signature = (*, lattice, supercell, positions, spins, anisotropy, g, form_factors, bond_sites, bond_cells, exchange, biquadratic_sites, biquadratic_cells, biquadratic, field, rotating))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -49,7 +65,11 @@ impl Model {
         bond_sites: PyReadonlyArray2<'_, i64>,
         bond_cells: PyReadonlyArray2<'_, i64>,
         exchange: PyReadonlyArray3<'_, f64>,
+        biquadratic_sites: PyReadonlyArray2<'_, i64>,
+        biquadratic_cells: PyReadonlyArray2<'_, i64>,
+        biquadratic: PyReadonlyArray1<'_, f64>,
         field: PyReadonlyArray1<'_, f64>,
+        rotating: Option<([f64; 3], [f64; 3])>,
     ) -> PyResult<Self> {
         let fail = |e: Error| to_python(py, e);
         let (positions, spins) = (vec3s(&positions), vec3s(&spins));
@@ -71,14 +91,13 @@ impl Model {
                 form_factor,
             });
         }
-        let (ends, cells) = (bond_sites.as_array(), bond_cells.as_array());
-        let bonds = (0..exchange.len())
-            .map(|b| Bond {
-                i: usize::try_from(ends[[b, 0]]).unwrap_or(usize::MAX),
-                j: usize::try_from(ends[[b, 1]]).unwrap_or(usize::MAX),
-                dl: std::array::from_fn(|a| cells[[b, a]] as i32),
-                exchange: exchange[b],
-            })
+        let bonds = links(&bond_sites, &bond_cells)
+            .zip(exchange)
+            .map(|((i, j, dl), exchange)| Bond { i, j, dl, exchange })
+            .collect();
+        let biquadratic = links(&biquadratic_sites, &biquadratic_cells)
+            .zip(biquadratic.as_array())
+            .map(|((i, j, dl), &b)| Biquadratic { i, j, dl, b })
             .collect();
         let f = field.as_array();
         let inner = SpinModel {
@@ -86,14 +105,17 @@ impl Model {
             supercell,
             sites,
             bonds,
+            biquadratic,
             field: [f[0], f[1], f[2]],
+            rotation: rotating.map(|(k, n)| Rotation { k, n }),
         };
         inner.validate().map_err(fail)?;
         Ok(Self { inner })
     }
 
     /// Flat (energy, intensity, tensor) for q (nq, 3); modes run fastest. Tensor is empty unless asked for.
-    #[pyo3(signature = (q, *, form_factor, g_tensor, tensor, threads))]
+    #[pyo3(signature = (q, *, form_factor, g_tensor, tensor, general, threads))]
+    #[allow(clippy::too_many_arguments)]
     fn spectrum<'py>(
         &self,
         py: Python<'py>,
@@ -101,11 +123,39 @@ impl Model {
         form_factor: bool,
         g_tensor: bool,
         tensor: bool,
+        general: bool,
         threads: usize,
     ) -> PyResult<SpectrumArrays<'py>> {
         let q = vec3s(&q);
-        let options = SpectrumOptions { form_factor, g_tensor, tensor, threads };
+        let options = SpectrumOptions { form_factor, g_tensor, tensor, general, threads };
         let s = py.detach(|| spectrum(&self.inner, &q, options)).map_err(|e| to_python(py, e))?;
-        Ok((s.energy.to_pyarray(py), s.intensity.to_pyarray(py), s.tensor.to_pyarray(py)))
+        Ok((s.energy.into_pyarray(py), s.intensity.into_pyarray(py), s.tensor.into_pyarray(py)))
+    }
+
+    /// Modes per wave vector.
+    #[getter]
+    fn modes(&self) -> usize {
+        self.inner.modes()
+    }
+
+    /// (nq, 2 n, 2 n) quadratic boson form h at q (nq, 3), r.l.u. of the chemical cell.
+    fn hamiltonian<'py>(
+        &self,
+        py: Python<'py>,
+        q: PyReadonlyArray2<'py, f64>,
+    ) -> PyResult<Bound<'py, PyArray3<Complex64>>> {
+        let hamiltonian = Hamiltonian::new(&self.inner).map_err(|e| to_python(py, e))?;
+        let q = vec3s(&q);
+        let size = 2 * hamiltonian.n();
+        let flat = hamiltonian.matrices(&q);
+        flat.into_pyarray(py).reshape([q.len(), size, size])
+    }
+
+    /// Energies (nq, n) of the positive modes and their columns of T as rows (nq, n, 2 n).
+    fn bogoliubov<'py>(&self, py: Python<'py>, q: PyReadonlyArray2<'py, f64>) -> PyResult<ModeArrays<'py>> {
+        let hamiltonian = Hamiltonian::new(&self.inner).map_err(|e| to_python(py, e))?;
+        let (q, n) = (vec3s(&q), hamiltonian.n());
+        let (energies, t) = py.detach(|| modes(&hamiltonian, &q)).map_err(|e| to_python(py, e))?;
+        Ok((energies.into_pyarray(py).reshape([q.len(), n])?, t.into_pyarray(py).reshape([q.len(), n, 2 * n])?))
     }
 }

@@ -121,7 +121,7 @@ impl NodeTable {
             .filter_map(Result::err)
             .collect::<Vec<Error>>()
             .into_iter()
-            .min_by(|a, b| depth(a).total_cmp(&depth(b)));
+            .min_by(|a, b| a.depth().total_cmp(&b.depth()));
         match worst {
             Some(error) => Err(error),
             None => Ok(Self { modes: n, energies, contracted }),
@@ -136,12 +136,5 @@ impl NodeTable {
     pub fn contracted(&self, node: usize, mode: usize) -> &[CVec3] {
         let start = (node * self.modes + mode) * self.modes;
         &self.contracted[start..start + self.modes]
-    }
-}
-
-fn depth(error: &Error) -> f64 {
-    match error {
-        Error::Unstable { lowest_eigenvalue, .. } => *lowest_eigenvalue,
-        _ => f64::NEG_INFINITY,
     }
 }

@@ -70,6 +70,57 @@ impl Bogoliubov {
         self.diagonalise()
     }
 
+    /// Like `solve` where h is positive; elsewhere the modes of positive norm of g h itself (R. M. White, M. Sparks and
+    /// I. Ortenburger, Phys. Rev. 139, A450 (1965)), made orthogonal in the metric g among equal energies. Modes of
+    /// complex energy have no norm: they come last, as NaN.
+    pub fn solve_general(&mut self, hamiltonian: &Hamiltonian, hkl: &Vec3) -> Result<()> {
+        match self.solve(hamiltonian, hkl) {
+            Err(Error::Unstable { .. }) => self.indefinite(hamiltonian.scale),
+            other => other,
+        }
+    }
+
+    fn indefinite(&mut self, scale: f64) -> Result<()> {
+        let (n, size) = (self.n, 2 * self.n);
+        let h = |i: usize, j: usize| if i >= j { self.h[i + j * size] } else { self.h[j + i * size].conj() };
+        let gh = Mat::from_fn(size, size, |i, j| if i < n { h(i, j) } else { -h(i, j) });
+        let eigen = gh.eigen().map_err(|_| Error::Numerical("eigenvalues did not converge".into()))?;
+        let (values, vectors) = (eigen.S().column_vector(), eigen.U());
+        let mut order: Vec<usize> = (0..size).filter(|&m| values[m].im.abs() < 1e-6 * scale).collect();
+        order.sort_by(|&a, &b| values[a].re.total_cmp(&values[b].re));
+        self.energies.fill(f64::NAN);
+        self.t.fill(Complex64::new(f64::NAN, 0.0));
+        let mut found = 0;
+        let mut rest = &order[..];
+        while let Some(&first) = rest.first() {
+            let equal = rest.iter().take_while(|&&m| values[m].re - values[first].re < 1e-6 * scale).count();
+            let (cluster, others) = rest.split_at(equal);
+            rest = others;
+            let metric = Mat::from_fn(equal, equal, |a, b| {
+                (0..size)
+                    .map(|i| {
+                        vectors[(i, cluster[a])].conj() * vectors[(i, cluster[b])] * if i < n { 1.0 } else { -1.0 }
+                    })
+                    .sum::<Complex64>()
+            });
+            let norms = metric
+                .self_adjoint_eigen(faer::Side::Lower)
+                .map_err(|_| Error::Numerical("eigenvalues did not converge".into()))?;
+            for c in 0..equal {
+                let norm = norms.S().column_vector()[c].re;
+                if norm > 1e-6 && found < n {
+                    self.energies[found] = values[first].re;
+                    for i in 0..size {
+                        let sum: Complex64 = (0..equal).map(|b| vectors[(i, cluster[b])] * norms.U()[(b, c)]).sum();
+                        self.t[found * size + i] = sum / norm.sqrt();
+                    }
+                    found += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// h + shift = L L^+; false when a pivot is not above `floor`.
     fn cholesky(&mut self, shift: f64, floor: f64) -> bool {
         let size = 2 * self.n;
@@ -163,4 +214,16 @@ impl Bogoliubov {
         }
         Ok(())
     }
+}
+
+/// Energies (nq, n) and T (nq, n, 2 n) of the positive modes at every hkl.
+pub fn modes(hamiltonian: &Hamiltonian, q: &[Vec3]) -> Result<(Vec<f64>, Vec<Complex64>)> {
+    let mut solver = Bogoliubov::new(hamiltonian.n());
+    let (mut energies, mut t) = (Vec::new(), Vec::new());
+    for hkl in q {
+        solver.solve(hamiltonian, hkl)?;
+        energies.extend_from_slice(&solver.energies);
+        t.extend_from_slice(&solver.t);
+    }
+    Ok((energies, t))
 }

@@ -1,6 +1,6 @@
 //! Local frame of a classical spin: e3 along the spin, u = e1 + i e2, right-handed.
 
-use crate::vec3::{CVec3, Vec3, cross, norm, scale};
+use crate::vec3::{CVec3, Mat3, Vec3, cross, mat_cvec, mat_vec, norm, scale};
 use num_complex::Complex64;
 
 #[derive(Clone, Debug)]
@@ -25,6 +25,10 @@ impl Frame {
         let e1 = scale(&e1, 1.0 / norm(&e1));
         let e2 = cross(&eta, &e1);
         Self { length, eta, u: std::array::from_fn(|a| Complex64::new(e1[a], e2[a])) }
+    }
+
+    pub fn turned(&self, rotation: &Mat3) -> Self {
+        Self { length: self.length, eta: mat_vec(rotation, &self.eta), u: mat_cvec(rotation, &self.u) }
     }
 }
 

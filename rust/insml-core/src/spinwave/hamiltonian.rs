@@ -4,13 +4,17 @@
 //!   A_ij(k) = sqrt(S_i S_j)/2 u_i^T J u_j^*  e^{2 pi i k.dl},   B_ij(k) = sqrt(S_i S_j)/2 u_i^T J u_j e^{2 pi i k.dl},
 //!   C_ii = sum_l S_l eta_i^T J_il eta_l + 2 S_i eta_i^T A_i eta_i - muB B^T g_i eta_i,
 //!   h(k) = [[A(k) - C, B(k)], [B(k)^+, conj(A(-k)) - C]].
+//! A biquadratic term (b/2)(S_i.S_j)^2 adds, per directed bond and with M = eta_i.eta_j, N = eta_i.u_j, O = u_i.u_j,
+//! P = u_i^*.u_j, Q = u_i.eta_j, to A_ij (b/2)(S_i S_j)^{3/2}(M P^* + Q N^*), to B_ij (b/2)(S_i S_j)^{3/2}(M O + Q N), to
+//! -C_ii (b/2) S_i S_j^2 (|Q|^2 - 2 M^2) and to B_ii (b/2) S_i S_j^2 Q^2.
+//! In a rotating frame J becomes J R, and the neighbour's frame is turned for the biquadratic term.
 //! Sites are first moved between cells along a spanning tree of the bond graph, so that phases are few and a model
 //! without closed loops along an axis (a layer stored across the cell boundary) does not depend on that component of k.
 
 use crate::error::Result;
 use crate::spinwave::frame::Frame;
 use crate::spinwave::model::{MU_B, SpinModel};
-use crate::vec3::{Mat3, Vec3, bilinear, conj, dot, mat_vec, symmetrised, transpose};
+use crate::vec3::{Vec3, bilinear, conj, dot, mat_mul, mat_vec, product, real, symmetrised, transpose};
 use num_complex::Complex64;
 use std::collections::{HashMap, VecDeque};
 use std::f64::consts::TAU;
@@ -72,19 +76,15 @@ impl Hamiltonian {
     pub fn new(model: &SpinModel) -> Result<Self> {
         model.validate()?;
         let frames: Vec<Frame> = model.sites.iter().map(|s| Frame::of(&s.spin)).collect();
-        let offset = regauge(model);
+        // the rotation of a cell belongs to where its sites are: with one, sites stay in their cells
+        let offset = if model.rotation.is_some() { vec![[0; 3]; model.sites.len()] } else { regauge(model) };
         let n = frames.len();
         let mut diagonal = vec![0.0; n];
         let mut pairing = vec![Complex64::ZERO; n];
         let mut displacements: Vec<[i32; 3]> = Vec::new();
         let mut merged: HashMap<(usize, usize, usize), usize> = HashMap::new();
         let mut terms: Vec<Term> = Vec::new();
-        let mut add = |i: usize, j: usize, dl: [i32; 3], exchange: &Mat3, diagonal: &mut Vec<f64>| {
-            let (fi, fj) = (&frames[i], &frames[j]);
-            diagonal[i] -= fj.length * dot(&fi.eta, &mat_vec(exchange, &fj.eta));
-            let root = 0.5 * (fi.length * fj.length).sqrt();
-            let a = bilinear(&fi.u, exchange, &conj(&fj.u)) * root;
-            let b = bilinear(&fi.u, exchange, &fj.u) * root;
+        let mut add = |i: usize, j: usize, dl: [i32; 3], a: Complex64, b: Complex64| {
             let phase = displacements.iter().position(|d| *d == dl).unwrap_or_else(|| {
                 displacements.push(dl);
                 displacements.len() - 1
@@ -96,10 +96,45 @@ impl Hamiltonian {
             terms[index].a += a;
             terms[index].b += b;
         };
+        let moved = |i: usize, j: usize, dl: &[i32; 3]| -> [i32; 3] {
+            std::array::from_fn(|a| dl[a] - offset[j][a] + offset[i][a])
+        };
         for bond in &model.bonds {
-            let dl: [i32; 3] = std::array::from_fn(|a| bond.dl[a] - offset[bond.j][a] + offset[bond.i][a]);
-            add(bond.i, bond.j, dl, &bond.exchange, &mut diagonal);
-            add(bond.j, bond.i, dl.map(|x| -x), &transpose(&bond.exchange), &mut diagonal);
+            let turned = match &model.rotation {
+                Some(rotation) => mat_mul(&bond.exchange, &rotation.matrix(model, &bond.dl)),
+                None => bond.exchange,
+            };
+            let dl = moved(bond.i, bond.j, &bond.dl);
+            for (i, j, dl, exchange) in
+                [(bond.i, bond.j, dl, turned), (bond.j, bond.i, dl.map(|x| -x), transpose(&turned))]
+            {
+                let (fi, fj) = (&frames[i], &frames[j]);
+                diagonal[i] -= fj.length * dot(&fi.eta, &mat_vec(&exchange, &fj.eta));
+                let root = 0.5 * (fi.length * fj.length).sqrt();
+                let a = bilinear(&fi.u, &exchange, &conj(&fj.u)) * root;
+                add(i, j, dl, a, bilinear(&fi.u, &exchange, &fj.u) * root);
+            }
+        }
+        for term in &model.biquadratic {
+            let dl = moved(term.i, term.j, &term.dl);
+            let back = term.dl.map(|x| -x);
+            for (i, j, dl, cells) in [(term.i, term.j, dl, term.dl), (term.j, term.i, dl.map(|x| -x), back)] {
+                let fi = &frames[i];
+                let fj = match &model.rotation {
+                    Some(rotation) => frames[j].turned(&rotation.matrix(model, &cells)),
+                    None => frames[j].clone(),
+                };
+                let (si, sj, half) = (fi.length, fj.length, 0.5 * term.b);
+                let m = dot(&fi.eta, &fj.eta);
+                let n = product(&real(&fi.eta), &fj.u);
+                let o = product(&fi.u, &fj.u);
+                let p = product(&conj(&fi.u), &fj.u);
+                let q = product(&fi.u, &real(&fj.eta));
+                let root = half * (si * sj).powf(1.5);
+                add(i, j, dl, (p.conj() * m + q * n.conj()) * root, (o * m + q * n) * root);
+                diagonal[i] += half * si * sj * sj * (q.norm_sqr() - 2.0 * m * m);
+                pairing[i] += q * q * (half * si * sj * sj);
+            }
         }
         for (i, site) in model.sites.iter().enumerate() {
             let frame = &frames[i];
@@ -108,7 +143,7 @@ impl Hamiltonian {
             diagonal[i] += frame.length * bilinear(&frame.u, &aniso, &conj(&frame.u)).re
                 - 2.0 * frame.length * dot(&frame.eta, &mat_vec(&aniso, &frame.eta))
                 + MU_B * dot(&model.field, &mat_vec(&g, &frame.eta));
-            pairing[i] = bilinear(&frame.u, &aniso, &frame.u) * frame.length;
+            pairing[i] += bilinear(&frame.u, &aniso, &frame.u) * frame.length;
         }
         let mut rows: Vec<f64> = diagonal.iter().zip(&pairing).map(|(d, p)| d.abs() + p.norm()).collect();
         for term in &terms {
@@ -175,5 +210,19 @@ impl Hamiltonian {
             // lower-left block B(k)^+: entry (j, i) is conj(B_ij(k))
             h[(n + j) + i * size] += (term.b * phase).conj();
         }
+    }
+
+    /// Full matrices h at every hkl, row-major, one after the other.
+    pub fn matrices(&self, q: &[Vec3]) -> Vec<Complex64> {
+        let size = 2 * self.n();
+        let (mut phases, mut h) = (Vec::new(), vec![Complex64::ZERO; size * size]);
+        let mut out = Vec::with_capacity(q.len() * size * size);
+        for hkl in q {
+            self.fill(hkl, &mut phases, &mut h);
+            for i in 0..size {
+                out.extend((0..size).map(|j| if i >= j { h[i + j * size] } else { h[j + i * size].conj() }));
+            }
+        }
+        out
     }
 }

@@ -1,4 +1,4 @@
-//! Linear spin wave theory on commensurate magnetic cells.
+//! Linear spin wave theory of commensurate cells and of structures with one propagation vector.
 //!
 //! H = sum over bonds, each once, S_i^T J S_j + sum_i S_i^T A_i S_i - muB sum_i B^T g_i S_i.
 //! Holstein-Primakoff to second order, x = (b(k), b^+(-k)), H2 = 1/2 sum_k x^+ h(k) x (Toth and Lake, J. Phys.:
@@ -9,10 +9,12 @@ pub mod bogoliubov;
 pub mod frame;
 pub mod hamiltonian;
 pub mod model;
+pub mod rotation;
 pub mod spectrum;
 
 pub use amplitude::Amplitudes;
-pub use bogoliubov::Bogoliubov;
+pub use bogoliubov::{Bogoliubov, modes};
 pub use hamiltonian::Hamiltonian;
-pub use model::{Bond, Site, SpinModel};
+pub use model::{Biquadratic, Bond, Site, SpinModel};
+pub use rotation::{Projector, Rotation};
 pub use spectrum::{Spectrum, SpectrumOptions, spectrum};

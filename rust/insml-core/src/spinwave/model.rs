@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::form_factor::FormFactor;
 use crate::lattice::Lattice;
+use crate::spinwave::rotation::Rotation;
 use crate::vec3::{Mat3, Vec3, norm};
 
 /// Bohr magneton, meV/T.
@@ -28,6 +29,15 @@ pub struct Bond {
     pub exchange: Mat3,
 }
 
+/// Energy (b/2) (S_i.S_j)^2 of one physical bond.
+#[derive(Clone, Debug)]
+pub struct Biquadratic {
+    pub i: usize,
+    pub j: usize,
+    pub dl: [i32; 3],
+    pub b: f64,
+}
+
 #[derive(Clone, Debug)]
 pub struct SpinModel {
     pub lattice: Lattice,
@@ -35,8 +45,11 @@ pub struct SpinModel {
     pub supercell: [u32; 3],
     pub sites: Vec<Site>,
     pub bonds: Vec<Bond>,
+    pub biquadratic: Vec<Biquadratic>,
     /// Tesla, Cartesian.
     pub field: Vec3,
+    /// Spins turn from cell to cell; None: the magnetic cell repeats.
+    pub rotation: Option<Rotation>,
 }
 
 impl SpinModel {
@@ -58,20 +71,25 @@ impl SpinModel {
                 return fail(format!("sites[{index}].spin: expected a vector of length S > 0, found {:?}", site.spin));
             }
         }
+        let n = self.sites.len();
+        let ends = (self.bonds.iter().enumerate().map(|(index, b)| ("bonds", index, b.i, b.j, b.dl)))
+            .chain(self.biquadratic.iter().enumerate().map(|(index, b)| ("biquadratic", index, b.i, b.j, b.dl)));
+        for (list, index, i, j, dl) in ends {
+            if i >= n || j >= n {
+                return fail(format!("{list}[{index}]: expected site indices below {n}, found {i} and {j}"));
+            }
+            if i == j && dl == [0, 0, 0] {
+                return fail(format!(
+                    "{list}[{index}]: expected two different spins, found a bond of site {i} to itself"
+                ));
+            }
+        }
+        for (index, term) in self.biquadratic.iter().enumerate() {
+            if !term.b.is_finite() {
+                return fail(format!("biquadratic[{index}].B: expected a finite number, found {}", term.b));
+            }
+        }
         for (index, bond) in self.bonds.iter().enumerate() {
-            let n = self.sites.len();
-            if bond.i >= n || bond.j >= n {
-                return fail(format!(
-                    "bonds[{index}]: expected site indices below {n}, found {} and {}",
-                    bond.i, bond.j
-                ));
-            }
-            if bond.i == bond.j && bond.dl == [0, 0, 0] {
-                return fail(format!(
-                    "bonds[{index}]: expected two different spins, found a bond of site {} to itself",
-                    bond.i
-                ));
-            }
             if !bond.exchange.as_flattened().iter().all(|x| x.is_finite()) {
                 return fail(format!("bonds[{index}].J: expected finite numbers, found NaN or infinity"));
             }
@@ -79,10 +97,18 @@ impl SpinModel {
         if !self.field.iter().all(|x| x.is_finite()) {
             return fail(format!("field: expected finite numbers, found {:?}", self.field));
         }
-        Ok(())
+        match &self.rotation {
+            Some(rotation) => rotation.check_invariance(self),
+            None => Ok(()),
+        }
     }
 
     pub fn cells(&self) -> f64 {
         self.supercell.iter().map(|&n| f64::from(n)).product()
+    }
+
+    /// Modes of positive energy per wave vector.
+    pub fn modes(&self) -> usize {
+        self.sites.len() * self.rotation.as_ref().map_or(1, |r| r.blocks(self).len())
     }
 }
