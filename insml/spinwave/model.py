@@ -258,6 +258,7 @@ class SpinModel:
         g_tensor: bool = False,
         tensor: bool = True,
         unstable: str = "raise",
+        blocks: bool = True,
         threads: int = 0,
     ) -> Spectrum:
         """Energies and intensities at ``q``.
@@ -270,6 +271,7 @@ class SpinModel:
         tensor : also keep S^ab.
         unstable : "raise" demands a structure of (locally) least energy; "general" diagonalises where the quadratic form is
             not positive (R. M. White et al., Phys. Rev. 139, A450 (1965)): modes with complex energy come back as NaN.
+        blocks : False solves every point as a whole, without the blocks of :meth:`describe` (slower, for checks).
         threads : 0 for one per core. The numbers do not depend on it.
 
         Raises
@@ -280,7 +282,7 @@ class SpinModel:
             raise ModelError(f"unstable: expected 'raise' or 'general', found {unstable!r}")
         points = checks.wave_vectors(q)
         call = {"form_factor": form_factor, "g_tensor": g_tensor, "tensor": tensor, "general": unstable == "general",
-                "threads": threads}
+                "blocks": blocks, "threads": threads}
         if not self.twins:
             return self._domain(self.core, points, points, Twin(np.eye(3), 1.0), call)
         domains = []

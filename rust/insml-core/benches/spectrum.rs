@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use insml_core::lattice::Lattice;
-use insml_core::spinwave::{Bond, Site, SpectrumOptions, SpinModel, spectrum};
+use insml_core::spinwave::{Bond, Compiled, Site, SpectrumOptions, SpinModel};
 
 /// An n x n square antiferromagnet written as one magnetic cell.
 fn square(n: u32) -> SpinModel {
@@ -32,12 +32,21 @@ fn square(n: u32) -> SpinModel {
 
 fn bench(c: &mut Criterion) {
     let q: Vec<[f64; 3]> = (0..256).map(|i| [0.0137 * f64::from(i), 0.0071 * f64::from(i) + 0.003, 0.1]).collect();
-    let options = SpectrumOptions { form_factor: false, g_tensor: false, tensor: false, general: false, threads: 1 };
+    let options = SpectrumOptions {
+        form_factor: false,
+        g_tensor: false,
+        tensor: false,
+        general: false,
+        blocks: true,
+        threads: 1,
+    };
     let mut group = c.benchmark_group("spectrum");
     group.throughput(Throughput::Elements(q.len() as u64));
     for n in [2, 4] {
         let model = square(n);
-        group.bench_function(format!("{} spins", n * n), |b| b.iter(|| spectrum(&model, &q, options).expect("stable")));
+        group.bench_function(format!("{} spins", n * n), |b| {
+            b.iter(|| Compiled::new(model.clone()).unwrap().spectrum(&q, options).expect("stable"))
+        });
     }
     group.finish();
 }

@@ -4,6 +4,7 @@
 pub mod convolution;
 pub mod error;
 pub mod form_factor;
+pub mod lanes;
 pub mod lattice;
 pub mod parallel;
 pub mod spinwave;

@@ -1,13 +1,13 @@
 //! Spectra with a closed form, straight from the core.
 
 use insml_core::lattice::Lattice;
-use insml_core::spinwave::{Bond, Site, SpectrumOptions, SpinModel, spectrum};
+use insml_core::spinwave::{Bond, Compiled, Site, SpectrumOptions, SpinModel};
 use insml_core::{Error, vec3::Mat3};
 use std::f64::consts::TAU;
 
 const EYE: Mat3 = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 const OPTIONS: SpectrumOptions =
-    SpectrumOptions { form_factor: false, g_tensor: false, tensor: false, general: false, threads: 1 };
+    SpectrumOptions { form_factor: false, g_tensor: false, tensor: false, general: false, blocks: true, threads: 1 };
 
 fn scaled(j: f64) -> Mat3 {
     EYE.map(|row| row.map(|x| x * j))
@@ -31,7 +31,7 @@ fn model(supercell: [u32; 3], sites: Vec<Site>, bonds: Vec<Bond>) -> SpinModel {
 fn ferromagnetic_chain() {
     let chain = model([1, 1, 1], vec![site([0.0; 3], [0.0, 0.0, 1.0])], vec![bond(0, 0, [1, 0, 0], -1.0)]);
     for h in [0.0, 0.1, 0.25, 0.5, 0.83] {
-        let s = spectrum(&chain, &[[h, 0.0, 0.0]], OPTIONS).unwrap();
+        let s = Compiled::new(chain.clone()).unwrap().spectrum(&[[h, 0.0, 0.0]], OPTIONS).unwrap();
         assert!((s.energy[0] - 2.0 * (1.0 - (TAU * h).cos())).abs() < 1e-8, "{h}");
         if h > 0.0 {
             // Q along x: of S^xx = S^yy = S/2 only S^yy is seen
@@ -45,7 +45,7 @@ fn antiferromagnetic_chain() {
     let sites = vec![site([0.0; 3], [0.0, 0.0, 0.5]), site([0.5, 0.0, 0.0], [0.0, 0.0, -0.5])];
     let chain = model([2, 1, 1], sites, vec![bond(0, 1, [0, 0, 0], 1.0), bond(1, 0, [1, 0, 0], 1.0)]);
     for h in [0.07, 0.2, 0.25, 0.4, 0.9] {
-        let s = spectrum(&chain, &[[h, 0.0, 0.0]], OPTIONS).unwrap();
+        let s = Compiled::new(chain.clone()).unwrap().spectrum(&[[h, 0.0, 0.0]], OPTIONS).unwrap();
         for mode in 0..2 {
             assert!((s.energy[mode] - (TAU * h).sin().abs()).abs() < 1e-9, "{h}");
         }
@@ -75,7 +75,7 @@ fn square_antiferromagnet_with_j2() {
     }
     let square = model([2, 2, 1], sites, bonds);
     for (h, k) in [(0.5, 0.43), (0.31, 0.12), (0.25, 0.25), (0.9, 0.3)] {
-        let s = spectrum(&square, &[[h, k, 0.0]], OPTIONS).unwrap();
+        let s = Compiled::new(square.clone()).unwrap().spectrum(&[[h, k, 0.0]], OPTIONS).unwrap();
         let (ch, ck) = ((TAU * h).cos(), (TAU * k).cos());
         let a = 4.0 * j1 * spin - 4.0 * j2 * spin * (1.0 - ch * ck);
         let b = 2.0 * j1 * spin * (ch + ck);
@@ -87,7 +87,7 @@ fn square_antiferromagnet_with_j2() {
 #[test]
 fn instability_is_found() {
     let chain = model([1, 1, 1], vec![site([0.0; 3], [0.0, 0.0, 1.0])], vec![bond(0, 0, [1, 0, 0], 1.0)]);
-    match spectrum(&chain, &[[0.5, 0.0, 0.0]], OPTIONS) {
+    match Compiled::new(chain.clone()).unwrap().spectrum(&[[0.5, 0.0, 0.0]], OPTIONS) {
         Err(Error::Unstable { q, lowest_eigenvalue }) => {
             assert_eq!(q, [0.5, 0.0, 0.0]);
             assert!((lowest_eigenvalue + 4.0).abs() < 1e-9);

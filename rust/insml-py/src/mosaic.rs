@@ -58,7 +58,7 @@ pub fn convolve_mosaic<'py>(
     let domains: Vec<Domain> = domains
         .iter()
         .map(|(model, rotation, weight)| Domain {
-            model: &model.get().inner,
+            model: &model.get().inner.model,
             rotation: mat3(rotation),
             weight: *weight,
         })

@@ -3,9 +3,7 @@
 use crate::error::to_python;
 use insml_core::form_factor::FormFactor;
 use insml_core::lattice::Lattice;
-use insml_core::spinwave::{
-    Biquadratic, Bond, Hamiltonian, Rotation, Site, SpectrumOptions, SpinModel, modes, spectrum,
-};
+use insml_core::spinwave::{Biquadratic, Bond, Compiled, Rotation, Site, SpectrumOptions, SpinModel, modes};
 use insml_core::vec3::{Mat3, Vec3};
 use insml_core::{Complex64, Error};
 use numpy::{
@@ -40,7 +38,7 @@ fn links<'a>(
 
 #[pyclass(frozen, module = "insml._core")]
 pub struct Model {
-    pub inner: SpinModel,
+    pub inner: Compiled,
 }
 
 type ModeArrays<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray3<Complex64>>);
@@ -109,12 +107,11 @@ impl Model {
             field: [f[0], f[1], f[2]],
             rotation: rotating.map(|(k, n)| Rotation { k, n }),
         };
-        inner.validate().map_err(fail)?;
-        Ok(Self { inner })
+        Ok(Self { inner: Compiled::new(inner).map_err(fail)? })
     }
 
     /// Flat (energy, intensity, tensor) for q (nq, 3); modes run fastest. Tensor is empty unless asked for.
-    #[pyo3(signature = (q, *, form_factor, g_tensor, tensor, general, threads))]
+    #[pyo3(signature = (q, *, form_factor, g_tensor, tensor, general, blocks, threads))]
     #[allow(clippy::too_many_arguments)]
     fn spectrum<'py>(
         &self,
@@ -124,18 +121,26 @@ impl Model {
         g_tensor: bool,
         tensor: bool,
         general: bool,
+        blocks: bool,
         threads: usize,
     ) -> PyResult<SpectrumArrays<'py>> {
         let q = vec3s(&q);
-        let options = SpectrumOptions { form_factor, g_tensor, tensor, general, threads };
-        let s = py.detach(|| spectrum(&self.inner, &q, options)).map_err(|e| to_python(py, e))?;
+        let options = SpectrumOptions { form_factor, g_tensor, tensor, general, blocks, threads };
+        let s = py.detach(|| self.inner.spectrum(&q, options)).map_err(|e| to_python(py, e))?;
         Ok((s.energy.into_pyarray(py), s.intensity.into_pyarray(py), s.tensor.into_pyarray(py)))
+    }
+
+    /// Blocks of the fast path, one by one: modes, order of the eigenproblem, "particles", "mirror" or "pairs", and whether
+    /// it is real. None where h is solved as a whole.
+    fn blocks(&self, py: Python<'_>) -> PyResult<Option<Vec<(usize, usize, &'static str, bool)>>> {
+        let found = py.detach(|| self.inner.splitting()).map_err(|e| to_python(py, e))?;
+        Ok(found.map(|s| s.blocks.iter().map(|b| (b.particles, b.order(), b.kind.name(), b.real)).collect()))
     }
 
     /// Modes per wave vector.
     #[getter]
     fn modes(&self) -> usize {
-        self.inner.modes()
+        self.inner.model.modes()
     }
 
     /// (nq, 2 n, 2 n) quadratic boson form h at q (nq, 3), r.l.u. of the chemical cell.
@@ -144,8 +149,7 @@ impl Model {
         py: Python<'py>,
         q: PyReadonlyArray2<'py, f64>,
     ) -> PyResult<Bound<'py, PyArray3<Complex64>>> {
-        let hamiltonian = Hamiltonian::new(&self.inner).map_err(|e| to_python(py, e))?;
-        let q = vec3s(&q);
+        let (hamiltonian, q) = (&self.inner.hamiltonian, vec3s(&q));
         let size = 2 * hamiltonian.n();
         let flat = hamiltonian.matrices(&q);
         flat.into_pyarray(py).reshape([q.len(), size, size])
@@ -153,9 +157,9 @@ impl Model {
 
     /// Energies (nq, n) of the positive modes and their columns of T as rows (nq, n, 2 n).
     fn bogoliubov<'py>(&self, py: Python<'py>, q: PyReadonlyArray2<'py, f64>) -> PyResult<ModeArrays<'py>> {
-        let hamiltonian = Hamiltonian::new(&self.inner).map_err(|e| to_python(py, e))?;
+        let hamiltonian = &self.inner.hamiltonian;
         let (q, n) = (vec3s(&q), hamiltonian.n());
-        let (energies, t) = py.detach(|| modes(&hamiltonian, &q)).map_err(|e| to_python(py, e))?;
+        let (energies, t) = py.detach(|| modes(hamiltonian, &q)).map_err(|e| to_python(py, e))?;
         Ok((energies.into_pyarray(py).reshape([q.len(), n])?, t.into_pyarray(py).reshape([q.len(), n, 2 * n])?))
     }
 }

@@ -14,8 +14,8 @@ use std::f64::consts::TAU;
 #[derive(Clone, Debug)]
 pub struct Amplitudes {
     /// sqrt(S_i/2) u_i (g u_i when the g-tensor is asked for) over sqrt(cells).
-    vectors: Vec<CVec3>,
-    positions: Vec<Vec3>,
+    pub vectors: Vec<CVec3>,
+    pub positions: Vec<Vec3>,
     /// Distinct form factors and which one each site has.
     form_factors: Vec<FormFactor>,
     kind: Vec<usize>,
@@ -94,6 +94,16 @@ impl Amplitudes {
     pub fn form_factors(&self, q_squared: f64, out: &mut Vec<f64>) {
         out.clear();
         out.extend(self.form_factors.iter().map(|f| f.at(q_squared)));
+    }
+
+    /// Number of distinct form factors.
+    pub fn ions(&self) -> usize {
+        self.form_factors.len()
+    }
+
+    /// Which of the distinct ions a site has; None without a form factor.
+    pub fn ion(&self, site: usize) -> Option<usize> {
+        (self.kind[site] < self.form_factors.len()).then_some(self.kind[site])
     }
 
     /// <j0> of one site, from the list that `form_factors` filled.

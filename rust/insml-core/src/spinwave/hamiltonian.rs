@@ -20,12 +20,12 @@ use std::collections::{HashMap, VecDeque};
 use std::f64::consts::TAU;
 
 #[derive(Clone, Debug)]
-struct Term {
-    row: usize,
-    column: usize,
-    phase: usize,
-    a: Complex64,
-    b: Complex64,
+pub(crate) struct Term {
+    pub row: usize,
+    pub column: usize,
+    pub phase: usize,
+    pub a: Complex64,
+    pub b: Complex64,
 }
 
 #[derive(Clone, Debug)]
@@ -34,12 +34,12 @@ pub struct Hamiltonian {
     /// Site positions in the magnetic cell after the move between cells.
     pub positions: Vec<Vec3>,
     supercell: [f64; 3],
-    displacements: Vec<[i32; 3]>,
-    terms: Vec<Term>,
+    pub(crate) displacements: Vec<[i32; 3]>,
+    pub(crate) terms: Vec<Term>,
     /// A diagonal (real part, q-independent) minus C, for each site.
-    diagonal: Vec<f64>,
+    pub(crate) diagonal: Vec<f64>,
     /// B diagonal from single-ion anisotropy.
-    pairing: Vec<Complex64>,
+    pub(crate) pairing: Vec<Complex64>,
     /// Bound on the largest entry of any row sum of h, meV: what rounding and zero modes are measured against.
     pub scale: f64,
 }

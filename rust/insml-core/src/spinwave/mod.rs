@@ -5,6 +5,7 @@
 //! Condens. Matter 27, 166002 (2015)); h is diagonalised by Colpa's method (Physica A 93, 327 (1978)).
 
 pub mod amplitude;
+pub mod blocks;
 pub mod bogoliubov;
 pub mod frame;
 pub mod hamiltonian;
@@ -17,4 +18,4 @@ pub use bogoliubov::{Bogoliubov, modes};
 pub use hamiltonian::Hamiltonian;
 pub use model::{Biquadratic, Bond, Site, SpinModel};
 pub use rotation::{Projector, Rotation};
-pub use spectrum::{Spectrum, SpectrumOptions, spectrum};
+pub use spectrum::{Compiled, Spectrum, SpectrumOptions};

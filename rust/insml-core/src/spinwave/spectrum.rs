@@ -1,15 +1,18 @@
 //! Energies and correlation functions at a list of wave vectors.
 
 use crate::error::{Error, Result};
+use crate::lanes::{LANES, Real};
 use crate::parallel::with_threads;
 use crate::spinwave::amplitude::{Amplitudes, amplitude, perpendicular};
+use crate::spinwave::blocks::{Batch, Plan, Splitting, kernel};
 use crate::spinwave::bogoliubov::Bogoliubov;
 use crate::spinwave::hamiltonian::Hamiltonian;
 use crate::spinwave::model::SpinModel;
 use crate::spinwave::rotation::Projector;
-use crate::vec3::{CVec3, Vec3, norm, scale};
+use crate::vec3::{CVec3, Vec3, dot, norm, scale};
 use num_complex::Complex64;
 use rayon::prelude::*;
+use std::sync::OnceLock;
 
 #[derive(Clone, Copy, Debug)]
 pub struct SpectrumOptions {
@@ -18,6 +21,8 @@ pub struct SpectrumOptions {
     pub tensor: bool,
     /// Where h is not positive, diagonalise g h itself; modes of complex energy are NaN.
     pub general: bool,
+    /// Use the blocks that are found; without, every point takes the general path.
+    pub blocks: bool,
     pub threads: usize,
 }
 
@@ -48,81 +53,116 @@ fn directions(model: &SpinModel, q: &[Vec3]) -> Vec<Vec3> {
     out
 }
 
-/// Linear spin waves of `model` at `q` (r.l.u. of the chemical cell). Of several unstable points the lowest eigenvalue is
-/// reported.
-pub fn spectrum(model: &SpinModel, q: &[Vec3], options: SpectrumOptions) -> Result<Spectrum> {
-    let hamiltonian = Hamiltonian::new(model)?;
-    if let (Some(rotation), true) = (&model.rotation, options.g_tensor) {
-        rotation.check_g(model)?;
+/// A model with what is computed once: the quadratic form, and its blocks when first needed.
+#[derive(Debug)]
+pub struct Compiled {
+    pub model: SpinModel,
+    pub hamiltonian: Hamiltonian,
+    splitting: OnceLock<Result<Option<Splitting>>>,
+}
+
+impl Compiled {
+    pub fn new(model: SpinModel) -> Result<Self> {
+        let hamiltonian = Hamiltonian::new(&model)?;
+        Ok(Self { model, hamiltonian, splitting: OnceLock::new() })
     }
-    let amplitudes = Amplitudes::new(model, &hamiltonian, options.form_factor, options.g_tensor);
-    let blocks = match &model.rotation {
-        Some(rotation) => rotation.blocks(model),
-        None => vec![([0.0; 3], Projector::Whole)],
-    };
-    let n = hamiltonian.n() * blocks.len();
-    let hats = directions(model, q);
-    let mut energy = vec![0.0; q.len() * n];
-    let mut intensity = vec![0.0; q.len() * n];
-    let mut tensor = vec![Complex64::ZERO; if options.tensor { q.len() * n * 9 } else { 0 }];
-    const CHUNK: usize = 32;
-    // an absent tensor still needs one (empty) piece per chunk to zip with
-    let pieces = q.len().div_ceil(CHUNK);
-    let mut tensor_pieces: Vec<&mut [Complex64]> = if options.tensor {
-        tensor.chunks_mut(CHUNK * n * 9).collect()
-    } else {
-        (0..pieces).map(|_| Default::default()).collect()
-    };
-    let setting = Setting { model, hamiltonian: &hamiltonian, amplitudes: &amplitudes, general: options.general };
-    let errors: Vec<Option<Error>> = with_threads(options.threads, || {
-        (q.par_chunks(CHUNK), hats.par_chunks(CHUNK))
-            .into_par_iter()
-            .zip(energy.par_chunks_mut(CHUNK * n))
-            .zip(intensity.par_chunks_mut(CHUNK * n))
-            .zip(tensor_pieces.par_iter_mut())
-            .map_init(
-                || Worker::new(hamiltonian.n()),
-                |worker, ((((q, hats), energy), intensity), tensor)| {
-                    for p in 0..q.len() {
-                        for (b, (shift, projector)) in blocks.iter().enumerate() {
-                            let start = p * n + b * hamiltonian.n();
-                            let modes = start..start + hamiltonian.n();
-                            let tensor = match options.tensor {
-                                true => &mut tensor[start * 9..modes.end * 9],
-                                false => &mut [][..],
-                            };
-                            let point = Point { hkl: &q[p], q_hat: &hats[p], shift, projector };
-                            let out =
-                                Modes { energy: &mut energy[modes.clone()], intensity: &mut intensity[modes], tensor };
-                            if let Err(error) = worker.evaluate(&setting, point, out) {
-                                return Some(error);
-                            }
-                        }
-                    }
-                    None
-                },
-            )
-            .collect()
-    })?;
-    match errors.into_iter().flatten().min_by(|a, b| a.depth().total_cmp(&b.depth())) {
-        Some(error) => Err(error),
-        None => Ok(Spectrum { modes: n, energy, intensity, tensor }),
+
+    /// The blocks of the model; None where the search did not reproduce it.
+    pub fn splitting(&self) -> Result<Option<&Splitting>> {
+        match self.splitting.get_or_init(|| Splitting::find(&self.hamiltonian)) {
+            Ok(found) => Ok(found.as_ref()),
+            Err(error) => Err(error.clone()),
+        }
     }
+
+    fn frames(&self) -> Vec<(Vec3, Projector)> {
+        match &self.model.rotation {
+            Some(rotation) => rotation.blocks(&self.model),
+            None => vec![([0.0; 3], Projector::Whole)],
+        }
+    }
+
+    /// Linear spin waves at `q` (r.l.u. of the chemical cell). Of several unstable points the lowest eigenvalue is reported.
+    pub fn spectrum(&self, q: &[Vec3], options: SpectrumOptions) -> Result<Spectrum> {
+        let hamiltonian = &self.hamiltonian;
+        if let (Some(rotation), true) = (&self.model.rotation, options.g_tensor) {
+            rotation.check_g(&self.model)?;
+        }
+        let amplitudes = Amplitudes::new(&self.model, hamiltonian, options.form_factor, options.g_tensor);
+        let frames = self.frames();
+        let magnetic: Vec<_> =
+            frames.iter().map(|(shift, projector)| (hamiltonian.magnetic(shift), *projector)).collect();
+        let plan = match options.blocks && kernel::supported() {
+            true => self.splitting()?.map(|s| s.plan(hamiltonian, &amplitudes, &magnetic)).transpose()?,
+            false => None,
+        };
+        let n = hamiltonian.n() * frames.len();
+        let mut out = Spectrum {
+            modes: n,
+            energy: vec![0.0; q.len() * n],
+            intensity: vec![0.0; q.len() * n],
+            tensor: vec![Complex64::ZERO; if options.tensor { q.len() * n * 9 } else { 0 }],
+        };
+        let setting = Setting {
+            model: &self.model,
+            hamiltonian,
+            amplitudes: &amplitudes,
+            frames: &frames,
+            plan: plan.as_ref(),
+            general: options.general,
+        };
+        let hats = directions(&self.model, q);
+        // an absent tensor still needs one (empty) piece per chunk to zip with
+        let mut tensors: Vec<&mut [Complex64]> = if options.tensor {
+            out.tensor.chunks_mut(CHUNK * n * 9).collect()
+        } else {
+            (0..q.len().div_ceil(CHUNK)).map(|_| Default::default()).collect()
+        };
+        let pieces = (q.chunks(CHUNK).zip(hats.chunks(CHUNK)))
+            .zip(out.energy.chunks_mut(CHUNK * n).zip(out.intensity.chunks_mut(CHUNK * n)))
+            .zip(&mut tensors)
+            .map(|(((q, hats), (energy, intensity)), tensor)| {
+                (Points { q, hats }, Modes { energy, intensity, tensor })
+            });
+        let errors: Vec<Error> = if options.threads == 1 || q.len() <= CHUNK {
+            let mut worker = Worker::new(&setting);
+            pieces.filter_map(|(points, modes)| worker.chunk(&setting, points, modes).err()).collect()
+        } else {
+            let pieces: Vec<_> = pieces.collect();
+            with_threads(options.threads, || {
+                pieces
+                    .into_par_iter()
+                    .map_init(
+                        || Worker::new(&setting),
+                        |worker, (points, modes)| worker.chunk(&setting, points, modes).err(),
+                    )
+                    .flatten()
+                    .collect()
+            })?
+        };
+        match errors.into_iter().min_by(|a, b| a.depth().total_cmp(&b.depth())) {
+            Some(error) => Err(error),
+            None => Ok(out),
+        }
+    }
+}
+
+/// Wave vectors per task.
+const CHUNK: usize = 16 * LANES;
+
+struct Points<'a> {
+    q: &'a [Vec3],
+    hats: &'a [Vec3],
 }
 
 struct Setting<'a> {
     model: &'a SpinModel,
     hamiltonian: &'a Hamiltonian,
     amplitudes: &'a Amplitudes,
+    /// Shift of the wave vector (r.l.u. of the chemical cell) and projector of each block of modes.
+    frames: &'a [(Vec3, Projector)],
+    plan: Option<&'a Plan>,
     general: bool,
-}
-
-/// Q, and the wave vector Q + shift at which h is solved for it.
-struct Point<'a> {
-    hkl: &'a Vec3,
-    q_hat: &'a Vec3,
-    shift: &'a Vec3,
-    projector: &'a Projector,
 }
 
 struct Modes<'a> {
@@ -131,49 +171,145 @@ struct Modes<'a> {
     tensor: &'a mut [Complex64],
 }
 
+impl Modes<'_> {
+    /// Those of one point.
+    fn of(&mut self, point: usize, start: usize, count: usize, stride: usize) -> Modes<'_> {
+        let range = point * stride + start..point * stride + start + count;
+        let tensor = match self.tensor.is_empty() {
+            true => &mut [][..],
+            false => &mut self.tensor[9 * range.start..9 * range.end],
+        };
+        Modes { energy: &mut self.energy[range.clone()], intensity: &mut self.intensity[range], tensor }
+    }
+
+    fn put_tensor(&mut self, mode: usize, amp: &CVec3) {
+        if !self.tensor.is_empty() {
+            for a in 0..3 {
+                for b in 0..3 {
+                    self.tensor[mode * 9 + a * 3 + b] = amp[a].conj() * amp[b];
+                }
+            }
+        }
+    }
+}
+
 /// Scratch of one thread.
 struct Worker {
+    batch: Option<Batch>,
     solver: Bogoliubov,
     contracted: Vec<CVec3>,
     factors: Vec<f64>,
     weights: Vec<Complex64>,
+    order: Vec<usize>,
 }
 
 impl Worker {
-    fn new(n: usize) -> Self {
+    fn new(setting: &Setting) -> Self {
+        let n = setting.hamiltonian.n();
         Self {
+            batch: setting.plan.map(Batch::new),
             solver: Bogoliubov::new(n),
             contracted: vec![[Complex64::ZERO; 3]; n * n],
             factors: Vec::new(),
             weights: Vec::new(),
+            order: (0..n).collect(),
         }
     }
 
-    fn evaluate(&mut self, setting: &Setting, point: Point, out: Modes) -> Result<()> {
+    fn chunk(&mut self, setting: &Setting, points: Points, mut out: Modes) -> Result<()> {
+        let n = setting.hamiltonian.n();
+        let stride = n * setting.frames.len();
+        let mut worst: Option<Error> = None;
+        let mut note = |result: Result<()>| {
+            if let Err(error) = result
+                && worst.as_ref().is_none_or(|w| error.depth() < w.depth())
+            {
+                worst = Some(error);
+            }
+        };
+        let taken = self.batch.take();
+        match (setting.plan, taken) {
+            (Some(plan), Some(mut batch)) => {
+                for start in (0..points.q.len()).step_by(LANES) {
+                    let count = LANES.min(points.q.len() - start);
+                    self.load(setting, &points, start, &mut batch);
+                    for (f, (shift, _)) in setting.frames.iter().enumerate() {
+                        let shift = setting.hamiltonian.magnetic(shift);
+                        batch.k = std::array::from_fn(|a| batch.q[a].map(|x| x + shift[a]));
+                        batch.solve(plan, f);
+                        for l in 0..count {
+                            let mut modes = out.of(start + l, f * n, n, stride);
+                            if batch.failed.0[l] {
+                                note(self.dense(setting, &points, start + l, f, modes));
+                                continue;
+                            }
+                            let energy = |m: usize| batch.energies[m].0[l];
+                            // equal energies in the order of modes: what came before must not show
+                            self.order.sort_unstable_by(|&a, &b| energy(a).total_cmp(&energy(b)).then(a.cmp(&b)));
+                            for (slot, &mode) in self.order.iter().enumerate() {
+                                modes.energy[slot] = batch.energies[mode].0[l];
+                                modes.intensity[slot] = batch.intensities[mode].0[l];
+                                if !modes.tensor.is_empty() {
+                                    modes.put_tensor(slot, &batch.amplitude(plan, f, mode, l));
+                                }
+                            }
+                        }
+                    }
+                }
+                self.batch = Some(batch);
+            }
+            _ => {
+                for p in 0..points.q.len() {
+                    for f in 0..setting.frames.len() {
+                        note(self.dense(setting, &points, p, f, out.of(p, f * n, n, stride)));
+                    }
+                }
+            }
+        }
+        worst.map_or(Ok(()), Err)
+    }
+
+    /// Wave vectors from `start` on into the lanes; the last one fills lanes that are left over.
+    fn load(&mut self, setting: &Setting, points: &Points, start: usize, batch: &mut Batch) {
+        let ions = setting.amplitudes.ions();
+        batch.ions.resize(ions, Real::ZERO);
+        for l in 0..LANES {
+            let p = (start + l).min(points.q.len() - 1);
+            let k = setting.hamiltonian.magnetic(&points.q[p]);
+            for a in 0..3 {
+                batch.q[a].0[l] = k[a];
+                batch.q_hat[a].0[l] = points.hats[p][a];
+            }
+            if ions > 0 {
+                let q = setting.model.lattice.q_cartesian(&points.q[p]);
+                setting.amplitudes.form_factors(dot(&q, &q), &mut self.factors);
+                for (slot, f) in batch.ions.iter_mut().zip(&self.factors) {
+                    slot.0[l] = *f;
+                }
+            }
+        }
+    }
+
+    /// One point by the general path.
+    fn dense(&mut self, setting: &Setting, points: &Points, p: usize, frame: usize, mut out: Modes) -> Result<()> {
         let (hamiltonian, amplitudes) = (setting.hamiltonian, setting.amplitudes);
+        let (hkl, (shift, projector)) = (&points.q[p], &setting.frames[frame]);
         let n = hamiltonian.n();
-        let shifted = std::array::from_fn(|a| point.hkl[a] + point.shift[a]);
+        let shifted = std::array::from_fn(|a| hkl[a] + shift[a]);
         if setting.general {
             self.solver.solve_general(hamiltonian, &shifted)?;
         } else {
             self.solver.solve(hamiltonian, &shifted)?;
         }
         amplitudes.contract(&self.solver, &mut self.contracted);
-        let length = norm(&setting.model.lattice.q_cartesian(point.hkl));
-        let k = hamiltonian.magnetic(point.hkl);
-        amplitudes.weights(&k, length * length, &mut self.factors, &mut self.weights);
+        let q = setting.model.lattice.q_cartesian(hkl);
+        amplitudes.weights(&hamiltonian.magnetic(hkl), dot(&q, &q), &mut self.factors, &mut self.weights);
         out.energy.copy_from_slice(&self.solver.energies);
         for mode in 0..n {
             let whole = amplitude(&self.contracted[mode * n..(mode + 1) * n], &self.weights);
-            let amp = point.projector.apply(&whole);
-            out.intensity[mode] = perpendicular(&amp, point.q_hat);
-            if !out.tensor.is_empty() {
-                for a in 0..3 {
-                    for b in 0..3 {
-                        out.tensor[mode * 9 + a * 3 + b] = amp[a].conj() * amp[b];
-                    }
-                }
-            }
+            let amp = projector.apply(&whole);
+            out.intensity[mode] = perpendicular(&amp, &points.hats[p]);
+            out.put_tensor(mode, &amp);
         }
         Ok(())
     }
