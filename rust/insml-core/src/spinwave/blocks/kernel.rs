@@ -36,7 +36,6 @@ pub struct Batch {
     real: Scratch<Real>,
     complex: Scratch<Complex>,
     buffer: Vec<Complex>,
-    lane: Vec<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +49,7 @@ struct Scratch<T> {
     inverse: Vec<Real>,
     d: Vec<Real>,
     e: Vec<Real>,
+    z: Vec<Real>,
 }
 
 impl<T: Scalar> Scratch<T> {
@@ -65,6 +65,7 @@ impl<T: Scalar> Scratch<T> {
             inverse: vec![Real::ZERO; size],
             d: vec![Real::ZERO; size],
             e: vec![Real::ZERO; size],
+            z: vec![Real::ZERO; 12 * size],
         }
     }
 }
@@ -87,7 +88,6 @@ impl Batch {
             real: Scratch::new(largest(true)),
             complex: Scratch::new(largest(false)),
             buffer: vec![Complex::ZERO; size],
-            lane: vec![0.0; 14 * size],
         }
     }
 
@@ -174,7 +174,6 @@ fn solve(batch: &mut Batch, plan: &Plan, frame: usize) {
             amplitudes: &mut batch.amplitudes[3 * first..3 * (first + p)],
             failed: &mut batch.failed,
             buffer: &mut batch.buffer,
-            lane: &mut batch.lane,
         };
         let given = Given { block, frame, trig: &batch.trig, weights: &batch.weights, floor: FLOOR * plan.scale };
         match (block.kind, block.size) {
@@ -227,7 +226,6 @@ struct Out<'a> {
     amplitudes: &'a mut [Complex],
     failed: &'a mut Failed,
     buffer: &'a mut [Complex],
-    lane: &'a mut [f64],
 }
 
 #[inline(always)]
@@ -298,7 +296,7 @@ trait Field: Scalar {
     fn split(row: &[Complex], out: &mut [Self]);
     /// The numbers per index of one of these rows.
     const PARTS: usize;
-    fn parts(self, lane: usize) -> [f64; 2];
+    fn parts(self, out: &mut [Real]);
 }
 
 impl Field for Real {
@@ -320,8 +318,8 @@ impl Field for Real {
     }
 
     #[inline(always)]
-    fn parts(self, lane: usize) -> [f64; 2] {
-        [self.0[lane], 0.0]
+    fn parts(self, out: &mut [Real]) {
+        out[0] = self;
     }
 }
 
@@ -340,8 +338,9 @@ impl Field for Complex {
     }
 
     #[inline(always)]
-    fn parts(self, lane: usize) -> [f64; 2] {
-        [self.re.0[lane], self.im.0[lane]]
+    fn parts(self, out: &mut [Real]) {
+        out[0] = self.re;
+        out[1] = self.im;
     }
 }
 
@@ -359,7 +358,7 @@ fn fill<T: Field>(n: usize, linear: &Linear, from: usize, trig: &[Real], out: &m
 #[inline(always)]
 fn general<T: Field>(given: &Given, scratch: &mut Scratch<T>, out: Out) {
     let block = given.block;
-    let Out { energies, amplitudes, failed, buffer, lane } = out;
+    let Out { energies, amplitudes, failed, buffer } = out;
     let rank = block.amplitudes[given.frame].rows.len();
     let mirror = block.kind == Kind::Mirror;
     // order of the Hermitian problem, and the rows turned along with it
@@ -414,70 +413,64 @@ fn general<T: Field>(given: &Given, scratch: &mut Scratch<T>, out: Out) {
     }
     tridiagonalise(n, m, &mut scratch.d, &mut scratch.e, rows, &mut scratch.work);
     let width = rank * per * T::PARTS;
-    let (d, rest) = lane.split_at_mut(n);
-    let (e, rest) = rest.split_at_mut(n);
-    let z = &mut rest[..width * n];
-    for l in 0..LANES {
-        if failed.0[l] {
-            continue;
+    let z = &mut scratch.z[..width * n];
+    for i in 0..n {
+        for (r, y) in rows.chunks_exact(n).enumerate() {
+            let slot = i * width + r * T::PARTS;
+            y[i].parts(&mut z[slot..slot + T::PARTS]);
         }
-        for i in 0..n {
-            d[i] = scratch.d[i].0[l];
-            e[i] = scratch.e[i].0[l];
-            for (r, y) in rows.chunks_exact(n).enumerate() {
-                let parts = y[i].parts(l);
-                z[i * width + r * T::PARTS..i * width + (r + 1) * T::PARTS].copy_from_slice(&parts[..T::PARTS]);
-            }
+    }
+    ql(n, &mut scratch.d, &mut scratch.e, z, width, failed);
+    if block.kind == Kind::Pairs {
+        positive_first(block.particles, n, &mut scratch.d, z, width, given.floor, failed);
+    }
+    // a mirror block holds w^2
+    let scale = given.floor / FLOOR;
+    let floor = if mirror { FLOOR * scale * scale } else { given.floor };
+    for (mode, energy) in energies.iter_mut().enumerate() {
+        let value = failed.require(scratch.d[mode], floor);
+        *energy = if mirror { value.sqrt() } else { value };
+        let root = energy.sqrt();
+        for r in 0..rank {
+            let part = width / rank;
+            let y = &z[mode * width + r * part..mode * width + (r + 1) * part];
+            let out = &mut amplitudes[3 * mode + r];
+            *out = match block.kind {
+                Kind::Particles => Complex { re: y[0], im: y[1] },
+                Kind::Pairs => Complex { re: y[0] * root, im: y[1] * root },
+                Kind::Mirror => {
+                    let inverse = root.recip();
+                    Complex { re: (y[0] * root).plus(y[2], inverse), im: (y[1] * root).plus(y[3], inverse) }
+                }
+            };
         }
-        if !ql(d, e, z, width) {
-            failed.0[l] = true;
-            continue;
-        }
-        failed.0[l] |= !collect(given, d, z, width, l, energies, amplitudes);
     }
 }
 
-/// Positive modes of one lane; false where one is too close to zero.
+/// Moves the `count` positive eigenvalues of each lane to the front; marks lanes that have another number of them.
 #[inline(always)]
-fn collect(
-    given: &Given,
-    d: &[f64],
-    z: &[f64],
+fn positive_first(
+    count: usize,
+    n: usize,
+    d: &mut [Real],
+    z: &mut [Real],
     width: usize,
-    l: usize,
-    energies: &mut [Real],
-    amplitudes: &mut [Complex],
-) -> bool {
-    let block = given.block;
-    let rank = block.amplitudes[given.frame].rows.len();
-    let (scale, mirror) = (given.floor / FLOOR, block.kind == Kind::Mirror);
-    // a mirror block holds w^2
-    let floor = if mirror { FLOOR * scale * scale } else { given.floor };
-    let mut mode = 0;
-    for (m, &value) in d.iter().enumerate() {
-        if value <= floor && block.kind == Kind::Pairs {
-            continue;
-        }
-        if value.is_nan() || value <= floor || mode == energies.len() {
-            return false;
-        }
-        let energy = if mirror { value.sqrt() } else { value };
-        let root = energy.sqrt();
-        energies[mode].0[l] = energy;
-        for r in 0..rank {
-            let y = &z[m * width + r * width / rank..m * width + (r + 1) * width / rank];
-            let (re, im) = match block.kind {
-                Kind::Particles => (y[0], y[1]),
-                Kind::Pairs => (y[0] * root, y[1] * root),
-                Kind::Mirror => {
-                    let inverse = 1.0 / root;
-                    (y[0] * root + y[2] * inverse, y[1] * root + y[3] * inverse)
+    floor: f64,
+    failed: &mut Failed,
+) {
+    for l in 0..LANES {
+        let mut mode = 0;
+        for m in 0..n {
+            if d[m].0[l] > floor {
+                if mode < count && mode != m {
+                    d[mode].0[l] = d[m].0[l];
+                    for r in 0..width {
+                        z[mode * width + r].0[l] = z[m * width + r].0[l];
+                    }
                 }
-            };
-            amplitudes[3 * mode + r].re.0[l] = re;
-            amplitudes[3 * mode + r].im.0[l] = im;
+                mode += 1;
+            }
         }
-        mode += 1;
+        failed.0[l] |= mode != count;
     }
-    mode == energies.len()
 }
