@@ -27,6 +27,7 @@ class Model:
         biquadratic_cells: NDArray[np.int64],
         biquadratic: NDArray[np.float64],
         field: NDArray[np.float64],
+        like: Model | None,
         rotating: tuple[Sequence[float], Sequence[float]] | None,
     ) -> Model: ...
     def blocks(self) -> list[tuple[int, int, str, bool]] | None: ...

@@ -7,7 +7,7 @@ r.l.u. of the chemical cell; intensity per chemical cell in units of hbar; physi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from insml import _core
 from insml.errors import ModelError
 from insml.spinwave import checks, parameters
+from insml.spinwave.description import Description
 from insml.spinwave.parameters import Parameter
-from insml.spinwave.spectrum import Spectrum
+from insml.spinwave.spectrum import Spectrum, Tensor
 
 Array = NDArray[np.float64]
 
@@ -86,6 +87,7 @@ class SpinModel:
         n: ArrayLike | None = None,
         labels: Sequence[str] | None = None,
         parameters: Mapping[str, Parameter] | None = None,
+        _like: _core.Model | None = None,
     ) -> None:
         self.lattice_vectors = checks.matrix(lattice_vectors, "lattice_vectors")
         if len(supercell) != 3 or any(int(m) != m or m < 1 for m in supercell):
@@ -94,7 +96,8 @@ class SpinModel:
         self.positions = checks.vectors(np.reshape(positions, (-1, 3)), None, "positions")
         sites = len(self.positions)
         self.spins = checks.vectors(np.reshape(spins, (-1, 3)), sites, "spins")
-        self.anisotropy = checks.matrices(np.zeros((sites, 3, 3)) if anisotropy is None else anisotropy, sites, "anisotropy")
+        self.anisotropy = checks.matrices(np.zeros((sites, 3, 3)) if anisotropy is None else anisotropy, sites,
+                                          "anisotropy")
         self.g = checks.matrices(np.tile(2.0 * np.eye(3), (sites, 1, 1)) if g is None else g, sites, "g")
         self.form_factors = [None] * sites if form_factors is None else [
             None if f is None else [float(x) for x in f] for f in form_factors]
@@ -118,11 +121,12 @@ class SpinModel:
         for t, twin in enumerate(self.twins):
             rotation = checks.matrix(twin.rotation, f"twins[{t}].rot")
             if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6):
-                raise ModelError(f"twins[{t}].rot: expected an orthogonal matrix (a proper rotation or a reflection), found "
-                                 f"{rotation.tolist()}")
+                raise ModelError(f"twins[{t}].rot: expected an orthogonal matrix (a proper rotation or a reflection), "
+                                 f"found {rotation.tolist()}")
             if not twin.weight > 0:
                 raise ModelError(f"twins[{t}].weight: expected a positive number, found {twin.weight}")
         self.k, self.n = _rotating_frame(k, n)
+        self._like = _like
         self._named = None if parameters is None else dict(parameters)
         self.core  # noqa: B018  the core checks the rest
 
@@ -171,7 +175,7 @@ class SpinModel:
             "lattice_vectors": self.lattice_vectors, "supercell": self.supercell, "positions": self.positions,
             "spins": self.spins, "anisotropy": self.anisotropy, "g": self.g, "form_factors": self.form_factors,
             "bonds": self.bonds, "bond_labels": self.bond_labels, "biquadratic": self.biquadratic, "field": self.field,
-            "twins": self.twins, "k": self.k, "n": self.n, "labels": self.labels, "parameters": self._named,
+            "twins": self.twins, "k": self.k, "n": self.n, "labels": self.labels, "parameters": self._named, "_like": None,
         }
         for key in changes:
             if key not in known:
@@ -213,6 +217,7 @@ class SpinModel:
             bonds=[(i, j, dl, J) for (i, j, dl, _), J in zip(self.bonds, exchange, strict=True)],
             biquadratic=[(i, j, dl, B) for (i, j, dl, _), B in zip(self.biquadratic, biquadratic, strict=True)],
             anisotropy=anisotropy, field=field, parameters=None if self._named is None else moved,
+            _like=self.core,
         )
 
     def _compile(self, field: Array) -> _core.Model:
@@ -232,6 +237,7 @@ class SpinModel:
             biquadratic_cells=np.array([dl for _, _, dl, _ in self.biquadratic], np.int64).reshape(nq, 3),
             biquadratic=np.array([B for _, _, _, B in self.biquadratic], float),
             field=field,
+            like=self._like,
             rotating=None if self.k is None or self.n is None else (tuple(self.k.tolist()), tuple(self.n.tolist())),
         )
 
@@ -256,7 +262,7 @@ class SpinModel:
         *,
         form_factor: bool = False,
         g_tensor: bool = False,
-        tensor: bool = True,
+        tensor: bool = False,
         unstable: str = "raise",
         blocks: bool = True,
         threads: int = 0,
@@ -268,7 +274,7 @@ class SpinModel:
         q : (nq, 3) or (3,) r.l.u. of the chemical cell.
         form_factor : multiply amplitudes by <j0> of each site's ion.
         g_tensor : correlations of g S instead of S.
-        tensor : also keep S^ab.
+        tensor : compute S^ab at once. Without, :attr:`Spectrum.tensor` costs a second pass when it is asked for.
         unstable : "raise" demands a structure of (locally) least energy; "general" diagonalises where the quadratic form is
             not positive (R. M. White et al., Phys. Rev. 139, A450 (1965)): modes with complex energy come back as NaN.
         blocks : False solves every point as a whole, without the blocks of :meth:`describe` (slower, for checks).
@@ -281,33 +287,57 @@ class SpinModel:
         if unstable not in ("raise", "general"):
             raise ModelError(f"unstable: expected 'raise' or 'general', found {unstable!r}")
         points = checks.wave_vectors(q)
-        call = {"form_factor": form_factor, "g_tensor": g_tensor, "tensor": tensor, "general": unstable == "general",
-                "blocks": blocks, "threads": threads}
+        call = {"form_factor": form_factor, "g_tensor": g_tensor, "general": unstable == "general", "blocks": blocks,
+                "threads": threads}
         if not self.twins:
-            return self._domain(self.core, points, points, Twin(np.eye(3), 1.0), call)
-        domains = []
+            return self._domain(self.core, points, points, Twin(np.eye(3), 1.0), tensor, call)
         v = self.lattice_vectors.T
-        for twin in self.twins:
-            inside = np.ascontiguousarray(points @ np.linalg.inv(v) @ twin.rotation @ v)
-            domains.append(self._domain(self.domain_core(twin), points, inside, twin, call))
+        domains = tuple(
+            self._domain(self.domain_core(twin), points,
+                         np.ascontiguousarray(points @ np.linalg.inv(v) @ twin.rotation @ v), twin, tensor, call)
+            for twin in self.twins)
+
+        def all_tensors() -> Tensor:
+            return np.concatenate([d.weight * d.tensor for d in domains], axis=1)
+
         return Spectrum(
             points,
             np.concatenate([d.energy for d in domains], axis=1),
             np.concatenate([d.weight * d.intensity for d in domains], axis=1),
-            domains=tuple(domains),
+            domains=domains,
             lattice_vectors=self.lattice_vectors,
-            _tensor=np.concatenate([d.weight * d.tensor for d in domains], axis=1) if tensor else None,
+            _tensor=all_tensors,
         )
 
-    def _domain(self, core: _core.Model, points: Array, inside: Array, twin: Twin, call: Mapping[str, Any]) -> Spectrum:
-        energy, intensity, flat = core.spectrum(inside, **call)
-        full = None
-        if call["tensor"]:
-            full = flat.reshape(-1, self.n_modes, 3, 3)
-            if self.twins:
-                full = np.einsum("ac,qmcd,bd->qmab", twin.rotation, full, twin.rotation, optimize=True)
-        return Spectrum(points, energy.reshape(-1, self.n_modes), intensity.reshape(-1, self.n_modes), twin.weight, (),
-                        self.lattice_vectors, full)
+    def spectra(self, q: ArrayLike | Iterator[ArrayLike], *, chunk: int = 65536, **options: Any) -> Iterator[Spectrum]:
+        """:meth:`spectrum` piece by piece, ``chunk`` wave vectors at a time, in bounded memory.
+
+        ``q`` is an array (nq, 3), which may be a memory map, or an iterator of arrays (n, 3); ``options`` are those of
+        :meth:`spectrum`.
+        """
+        parts: Iterable[ArrayLike] = q if isinstance(q, Iterator) else [np.asanyarray(q)]
+        for part in parts:
+            whole = np.atleast_2d(np.asanyarray(part))
+            for start in range(0, len(whole), chunk):
+                yield self.spectrum(whole[start:start + chunk], **options)
+
+    def _domain(self, core: _core.Model, points: Array, inside: Array, twin: Twin, tensor: bool,
+                call: Mapping[str, Any]) -> Spectrum:
+        n = self.n_modes
+
+        def turned(flat: Tensor) -> Tensor:
+            full = flat.reshape(-1, n, 3, 3)
+            return np.einsum("ac,qmcd,bd->qmab", twin.rotation, full, twin.rotation, optimize=True) if self.twins else full
+
+        energy, intensity, flat = core.spectrum(inside, tensor=tensor, **call)
+        later: Tensor | Callable[[], Tensor]
+        later = turned(flat) if tensor else lambda: turned(core.spectrum(inside, tensor=True, **call)[2])
+        return Spectrum(points, energy.reshape(-1, n), intensity.reshape(-1, n), twin.weight, (), self.lattice_vectors,
+                        later)
+
+    def describe(self) -> Description:
+        """How the model is solved and why: the blocks found and what each costs."""
+        return Description.of(self.core.blocks(), len(self.positions), self.n_modes)
 
 
 def _cell(value: Any, name: str) -> NDArray[np.int64]:

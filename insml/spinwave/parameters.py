@@ -35,9 +35,10 @@ def from_labels(bonds: list[tuple[int, int, NDArray[np.int64], Array]], bond_lab
                 applied_field: Array) -> dict[str, Parameter]:
     """Parameters that labelled bonds imply.
 
-    ``J1`` is the exchange constant where all bonds of that label share one scalar matrix J 1; otherwise the factor, now 1, by which all matrices of the label are
-    multiplied, and ``J1(a,b)``, a and b from 1 to 3, is one entry of the matrix if all bonds of the label share it. ``B``
-    is the length of the applied field in tesla, if there is one, and ``B(a)`` its components.
+    ``J1`` is the exchange constant where all bonds of that label share one scalar matrix J 1; otherwise the factor, now 1,
+    by which all matrices of the label are multiplied. ``J1(a,b)``, a and b from 1 to 3, is one entry of the matrix where
+    all bonds of the label share it. ``B`` is the length of the applied field in tesla, if there is one, and ``B(a)`` its
+    components.
     """
     out: dict[str, Parameter] = {}
     members: dict[str, list[int]] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from insml.errors import ModelError
 
 Array = NDArray[np.float64]
+Tensor = NDArray[np.complex128]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +37,12 @@ class Spectrum:
     weight: float = 1.0
     domains: tuple[Spectrum, ...] = ()
     lattice_vectors: Array = field(default_factory=lambda: np.eye(3))
-    _tensor: NDArray[np.complex128] | None = None
+    _tensor: Callable[[], Tensor] | Tensor | None = None
 
-    @property
-    def tensor(self) -> NDArray[np.complex128]:
-        """(nq, nmode, 3, 3) S^ab = conj(amp_a) amp_b in Cartesian axes of the crystal."""
+    @cached_property
+    def tensor(self) -> Tensor:
+        """(nq, nmode, 3, 3) S^ab = conj(amp_a) amp_b in Cartesian axes of the crystal; worked out when first asked for."""
         if self._tensor is None:
-            raise ModelError("spectrum: expected tensor=True in the call that made it, found no tensor")
-        return self._tensor
+            raise ModelError("spectrum: expected one made by SpinModel.spectrum, which knows S^ab, found energies and "
+                             "intensities alone")
+        return self._tensor() if callable(self._tensor) else self._tensor

@@ -48,8 +48,9 @@ type SpectrumArrays<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>
 impl Model {
     /// Shapes: lattice (3, 3) rows a b c; positions, spins (n, 3); anisotropy, g (n, 3, 3); form_factors one list of
     /// coefficients per site (empty: none); bond_sites (nb, 2); bond_cells (nb, 3); exchange (nb, 3, 3); field (3,).
+    /// `like` is a model whose blocks are tried first.
     #[new]
-    #[pyo3(signature = (*, lattice, supercell, positions, spins, anisotropy, g, form_factors, bond_sites, bond_cells, exchange, biquadratic_sites, biquadratic_cells, biquadratic, field, rotating))]
+    #[pyo3(signature = (*, lattice, supercell, positions, spins, anisotropy, g, form_factors, bond_sites, bond_cells, exchange, biquadratic_sites, biquadratic_cells, biquadratic, field, like, rotating))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -67,6 +68,7 @@ impl Model {
         biquadratic_cells: PyReadonlyArray2<'_, i64>,
         biquadratic: PyReadonlyArray1<'_, f64>,
         field: PyReadonlyArray1<'_, f64>,
+        like: Option<PyRef<'_, Self>>,
         rotating: Option<([f64; 3], [f64; 3])>,
     ) -> PyResult<Self> {
         let fail = |e: Error| to_python(py, e);
@@ -107,7 +109,7 @@ impl Model {
             field: [f[0], f[1], f[2]],
             rotation: rotating.map(|(k, n)| Rotation { k, n }),
         };
-        Ok(Self { inner: Compiled::new(inner).map_err(fail)? })
+        Ok(Self { inner: Compiled::like(inner, like.as_ref().map(|m| &m.inner)).map_err(fail)? })
     }
 
     /// Flat (energy, intensity, tensor) for q (nq, 3); modes run fastest. Tensor is empty unless asked for.

@@ -137,5 +137,7 @@ pub fn amplitude(contracted: &[CVec3], weights: &[Complex64]) -> CVec3 {
 pub fn perpendicular(amplitude: &CVec3, q_hat: &Vec3) -> f64 {
     let total: f64 = amplitude.iter().map(|x| x.norm_sqr()).sum();
     let along = amplitude[0] * q_hat[0] + amplitude[1] * q_hat[1] + amplitude[2] * q_hat[2];
-    (total - along.norm_sqr()).max(0.0)
+    let across = total - along.norm_sqr();
+    // rounding must not make it negative; NaN stays
+    if across < 0.0 { 0.0 } else { across }
 }

@@ -59,17 +59,33 @@ pub struct Compiled {
     pub model: SpinModel,
     pub hamiltonian: Hamiltonian,
     splitting: OnceLock<Result<Option<Splitting>>>,
+    /// Blocks of a model that differs in its couplings.
+    hint: Option<Splitting>,
 }
 
 impl Compiled {
     pub fn new(model: SpinModel) -> Result<Self> {
+        Self::like(model, None)
+    }
+
+    /// With the blocks of `previous` if they hold: the search is saved where only couplings changed.
+    pub fn like(model: SpinModel, previous: Option<&Self>) -> Result<Self> {
         let hamiltonian = Hamiltonian::new(&model)?;
-        Ok(Self { model, hamiltonian, splitting: OnceLock::new() })
+        let known = previous.and_then(|p| match p.splitting.get() {
+            Some(Ok(found)) => found.clone(),
+            _ => p.hint.clone(),
+        });
+        let hint = known.filter(|h| h.sites() == hamiltonian.n());
+        Ok(Self { model, hamiltonian, splitting: OnceLock::new(), hint })
     }
 
     /// The blocks of the model; None where the search did not reproduce it.
     pub fn splitting(&self) -> Result<Option<&Splitting>> {
-        match self.splitting.get_or_init(|| Splitting::find(&self.hamiltonian)) {
+        let find = || match self.hint.as_ref().map(|h| h.adapted(&self.hamiltonian)).transpose()?.flatten() {
+            Some(adapted) => Ok(Some(adapted)),
+            None => Splitting::find(&self.hamiltonian),
+        };
+        match self.splitting.get_or_init(find) {
             Ok(found) => Ok(found.as_ref()),
             Err(error) => Err(error.clone()),
         }

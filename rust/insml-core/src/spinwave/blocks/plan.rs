@@ -95,6 +95,16 @@ impl Splitting {
         Ok(out.holds(scale).then_some(out))
     }
 
+    /// The same blocks for other couplings between the same spins; None where they no longer hold.
+    pub fn adapted(&self, hamiltonian: &Hamiltonian) -> Result<Option<Self>> {
+        let out = Self { uniform: Uniform::new(hamiltonian)?, blocks: self.blocks.clone() };
+        Ok(out.holds(hamiltonian.scale).then_some(out))
+    }
+
+    pub fn sites(&self) -> usize {
+        self.uniform.n
+    }
+
     /// Modes add up, and every block maps to itself in its stated form at fresh wave vectors.
     fn holds(&self, scale: f64) -> bool {
         let n = self.uniform.n;
