@@ -43,14 +43,16 @@ class UnstableStructureError(ModelError):
         Wave vector (r.l.u. of the chemical cell) of the most negative eigenvalue found.
     lowest_eigenvalue : float
         Lowest eigenvalue of the quadratic boson form there, in meV.
+    The message ends with the spins that move in that mode and what relaxation would gain, where that is known.
     """
 
-    def __init__(self, q: Sequence[float], lowest_eigenvalue: float) -> None:
+    def __init__(self, q: Sequence[float], lowest_eigenvalue: float, reason: str = "") -> None:
         self.q = (float(q[0]), float(q[1]), float(q[2]))
         self.lowest_eigenvalue = float(lowest_eigenvalue)
         super().__init__(
             "magnetic structure is unstable: expected a positive semi-definite quadratic form, found lowest eigenvalue "
             f"{self.lowest_eigenvalue:.6g} meV at q = ({self.q[0]:.6g}, {self.q[1]:.6g}, {self.q[2]:.6g}) r.l.u."
+            + (f"; {reason}" if reason else "")
         )
 
 

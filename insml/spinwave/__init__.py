@@ -2,5 +2,6 @@
 
 from insml.spinwave.model import SpinModel, Twin
 from insml.spinwave.spectrum import Spectrum
+from insml.spinwave.structure import MagneticStructure
 
-__all__ = ["Spectrum", "SpinModel", "Twin"]
+__all__ = ["MagneticStructure", "Spectrum", "SpinModel", "Twin"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from insml import _core
-from insml.errors import ModelError
+from insml.errors import ModelError, UnstableStructureError
 from insml.spinwave import checks, parameters
 from insml.spinwave.description import Description
 from insml.spinwave.parameters import Parameter
@@ -329,7 +329,13 @@ class SpinModel:
             full = flat.reshape(-1, n, 3, 3)
             return np.einsum("ac,qmcd,bd->qmab", twin.rotation, full, twin.rotation, optimize=True) if self.twins else full
 
-        energy, intensity, flat = core.spectrum(inside, tensor=tensor, **call)
+        try:
+            energy, intensity, flat = core.spectrum(inside, tensor=tensor, **call)
+        except UnstableStructureError as e:
+            from insml.spinwave.diagnosis import explain_instability
+
+            raise UnstableStructureError(e.q, e.lowest_eigenvalue,
+                                         explain_instability(self, e.q, e.lowest_eigenvalue)) from None
         later: Tensor | Callable[[], Tensor]
         later = turned(flat) if tensor else lambda: turned(core.spectrum(inside, tensor=True, **call)[2])
         return Spectrum(points, energy.reshape(-1, n), intensity.reshape(-1, n), twin.weight, (), self.lattice_vectors,

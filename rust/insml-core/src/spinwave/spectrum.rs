@@ -109,7 +109,11 @@ impl Compiled {
         let magnetic: Vec<_> =
             frames.iter().map(|(shift, projector)| (hamiltonian.magnetic(shift), *projector)).collect();
         let plan = match options.blocks && kernel::supported() {
-            true => self.splitting()?.map(|s| s.plan(hamiltonian, &amplitudes, &magnetic)).transpose()?,
+            true => self
+                .splitting()?
+                .filter(|s| s.pays())
+                .map(|s| s.plan(hamiltonian, &amplitudes, &magnetic))
+                .transpose()?,
             false => None,
         };
         let n = hamiltonian.n() * frames.len();

@@ -3,14 +3,15 @@
 
 use crate::error::Result;
 use crate::spinwave::amplitude::Amplitudes;
-use crate::spinwave::blocks::reduce::{Block, Kind, reduce};
+use crate::spinwave::blocks::reduce::{Block, Kind, project, reduce};
 use crate::spinwave::blocks::split::{Noise, eigenvectors, subspaces};
-use crate::spinwave::blocks::uniform::Uniform;
+use crate::spinwave::blocks::uniform::{Uniform, apply};
 use crate::spinwave::hamiltonian::Hamiltonian;
 use crate::spinwave::rotation::Projector;
 use crate::vec3::{CVec3, Vec3, dot};
 use faer::Mat;
 use num_complex::Complex64;
+use std::collections::{BTreeMap, HashMap};
 use std::f64::consts::TAU;
 
 /// Elements relative to the size of h that the blocks may leave out.
@@ -105,6 +106,12 @@ impl Splitting {
         self.uniform.n
     }
 
+    /// Whether the blocks cost less than h as a whole. Large ones do not fit into the cache many at a time.
+    pub fn pays(&self) -> bool {
+        let cost = |order: usize| (order as f64).powi(3) * if order > 90 { 2.5 } else { 0.5 };
+        self.blocks.iter().map(|b| cost(b.order())).sum::<f64>() < (2.0 * self.uniform.n as f64).powi(3)
+    }
+
     /// Modes add up, and every block maps to itself in its stated form at fresh wave vectors.
     fn holds(&self, scale: f64) -> bool {
         let n = self.uniform.n;
@@ -113,11 +120,11 @@ impl Splitting {
         }
         let mut noise = Noise::new(3);
         (0..3).all(|_| {
-            let h = self.uniform.matrix(&noise.wave_vector());
+            let h = self.uniform.sparse(&noise.wave_vector());
             self.blocks.iter().all(|block| {
+                let image = apply(&h, &block.basis);
+                let inside = project(&block.basis, &image);
                 let v = Mat::from_fn(2 * n, block.size(), |i, j| block.basis[j][i]);
-                let image = &h * &v;
-                let inside = v.adjoint() * &image;
                 let outside = image - &v * &inside;
                 let small = |m: &Mat<Complex64>| {
                     (0..m.ncols()).all(|j| (0..m.nrows()).all(|i| m[(i, j)].norm() < EXACT * scale))
@@ -200,36 +207,38 @@ fn by_row(block: &Block, rows: usize) -> Vec<Vec<(usize, Complex64)>> {
 fn elements(uniform: &Uniform, block: &Block, scale: f64) -> Linear {
     let size = block.size();
     let by_row = by_row(block, 2 * uniform.n);
-    // per displacement cosine and sine coefficients of every element
-    let count = uniform.deltas.len();
-    let mut table = vec![[Complex64::ZERO; 2]; size * size * count];
+    // (element, displacement) -> coefficients of cosine and sine
+    let mut table: HashMap<(usize, usize), Vec<(usize, [Complex64; 2])>> = HashMap::new();
     for e in &uniform.entries {
         for &(r, left) in &by_row[e.row] {
             for &(c, right) in &by_row[e.column] {
                 let value = left.conj() * e.coefficient * right;
-                let slot = &mut table[(r + c * size) * count + e.delta];
-                slot[0] += value;
-                slot[1] += Complex64::I * e.sign * value;
+                let list = table.entry((r, c)).or_default();
+                let index = list.iter().position(|t| t.0 == e.delta).unwrap_or_else(|| {
+                    list.push((e.delta, [Complex64::ZERO; 2]));
+                    list.len() - 1
+                });
+                list[index].1[0] += value;
+                list[index].1[1] += Complex64::I * e.sign * value;
             }
         }
     }
     let mut out = Linear::default();
     let negligible = 1e-14 * scale;
     let mut push = |parts: &[(usize, usize, f64)]| {
-        let value = |d: usize, part: usize| -> Complex64 {
-            parts.iter().map(|&(r, c, s)| table[(r + c * size) * count + d][part] * s).sum()
-        };
-        let list = |take: fn(Complex64) -> f64| {
-            (0..count)
-                .flat_map(|d| {
-                    if d == 0 { vec![(0, value(0, 0))] } else { vec![(2 * d - 1, value(d, 0)), (2 * d, value(d, 1))] }
-                })
-                .map(move |(index, z)| (index, take(z)))
-                .collect::<Vec<_>>()
-        };
-        out.push(list(|z| z.re).into_iter(), negligible);
+        // index into the list 1, cos, sin, cos, ... -> coefficient
+        let mut sum: BTreeMap<usize, Complex64> = BTreeMap::new();
+        for &(r, c, sign) in parts {
+            for &(d, [cosine, sine]) in table.get(&(r, c)).map_or(&[][..], Vec::as_slice) {
+                *sum.entry((2 * d).saturating_sub(1)).or_default() += cosine * sign;
+                if d > 0 {
+                    *sum.entry(2 * d).or_default() += sine * sign;
+                }
+            }
+        }
+        out.push(sum.iter().map(|(&index, z)| (index, z.re)), negligible);
         if !block.real {
-            out.push(list(|z| z.im).into_iter(), negligible);
+            out.push(sum.iter().map(|(&index, z)| (index, z.im)), negligible);
         }
     };
     if block.kind == Kind::Mirror {

@@ -6,7 +6,7 @@
 
 use crate::error::Result;
 use crate::spinwave::blocks::split::{Noise, Subspace, eigenvectors};
-use crate::spinwave::blocks::uniform::Uniform;
+use crate::spinwave::blocks::uniform::{Uniform, apply};
 use faer::Mat;
 use num_complex::Complex64;
 
@@ -53,10 +53,11 @@ impl Block {
     }
 }
 
-/// h of the block in coordinates of its basis.
-fn restricted(basis: &[Vec<Complex64>], x: &Mat<Complex64>) -> Mat<Complex64> {
-    let v = Mat::from_fn(x.nrows(), basis.len(), |i, j| basis[j][i]);
-    v.adjoint() * x * &v
+/// V^+ image for basis vectors V.
+pub fn project(basis: &[Vec<Complex64>], image: &Mat<Complex64>) -> Mat<Complex64> {
+    Mat::from_fn(basis.len(), image.ncols(), |r, c| {
+        (0..image.nrows()).filter(|&i| basis[r][i] != Complex64::ZERO).map(|i| basis[r][i].conj() * image[(i, c)]).sum()
+    })
 }
 
 pub fn reduce(space: Subspace, uniform: &Uniform, scale: f64) -> Result<Block> {
@@ -64,7 +65,7 @@ pub fn reduce(space: Subspace, uniform: &Uniform, scale: f64) -> Result<Block> {
     let m = basis.len() - p;
     let mut noise = Noise::new(2);
     let samples: Vec<Mat<Complex64>> =
-        (0..3).map(|_| restricted(&basis, &uniform.matrix(&noise.wave_vector()))).collect();
+        (0..3).map(|_| project(&basis, &apply(&uniform.sparse(&noise.wave_vector()), &basis))).collect();
     let kind = if m == 0 { Kind::Particles } else { Kind::Pairs };
     let plain = Block { basis, particles: p, kind, real: false };
     let Some(eigen) = Eigenbasis::new(&samples, p, scale, &mut noise)? else { return Ok(plain) };

@@ -5,7 +5,7 @@
 //! g make of it spans a block. No list of symmetries is needed.
 
 use crate::error::{Error, Result};
-use crate::spinwave::blocks::uniform::Uniform;
+use crate::spinwave::blocks::uniform::{Sparse, Uniform};
 use crate::vec3::Vec3;
 use faer::{Mat, Side};
 use num_complex::Complex64;
@@ -81,8 +81,8 @@ fn normalise(v: &mut [Complex64], norm: f64) {
 pub fn subspaces(uniform: &Uniform, scale: f64) -> Result<Vec<Subspace>> {
     let n = uniform.n;
     let mut noise = Noise::new(1);
-    let samples: Vec<Mat<Complex64>> = (0..3).map(|_| uniform.matrix(&noise.wave_vector())).collect();
-    let (_, eigen) = eigenvectors(&random_element(&samples, n, scale, &mut noise))?;
+    let samples: Vec<Sparse> = (0..3).map(|_| uniform.sparse(&noise.wave_vector())).collect();
+    let (_, eigen) = eigenvectors(&random_element(&samples[..2], n, scale, &mut noise))?;
     let mut covered: Vec<Vec<Complex64>> = Vec::new();
     let mut out = Vec::new();
     for column in 0..n {
@@ -109,16 +109,24 @@ pub fn subspaces(uniform: &Uniform, scale: f64) -> Result<Vec<Subspace>> {
 }
 
 /// Hermitian element of the algebra on particles: A_j, i [A_j, A_k] and B_j B_k^+ with random coefficients.
-fn random_element(samples: &[Mat<Complex64>], n: usize, scale: f64, noise: &mut Noise) -> Mat<Complex64> {
+fn random_element(samples: &[Sparse], n: usize, scale: f64, noise: &mut Noise) -> Mat<Complex64> {
+    let quarter = |x: &Sparse, from: usize| {
+        let mut out = Mat::<Complex64>::zeros(n, n);
+        for &(row, column, value) in x.iter().filter(|e| e.0 < n && e.1 >= from && e.1 < from + n) {
+            out[(row, column - from)] += value;
+        }
+        out
+    };
+    let parts: Vec<_> = samples.iter().map(|x| (quarter(x, 0), quarter(x, n))).collect();
     let mut out = Mat::<Complex64>::zeros(n, n);
-    for (j, x) in samples.iter().enumerate() {
-        let (a, b) = (x.submatrix(0, 0, n, n), x.submatrix(0, n, n, n));
-        let c = noise.next();
-        out += a * faer::Scale(Complex64::from(c));
-        for y in &samples[j..] {
-            let (a2, b2) = (y.submatrix(0, 0, n, n), y.submatrix(0, n, n, n));
+    for (j, (a, b)) in parts.iter().enumerate() {
+        out += a * faer::Scale(Complex64::from(noise.next()));
+        for (k, (a2, b2)) in parts.iter().enumerate().skip(j) {
             let z = Complex64::new(noise.next(), noise.next()) / scale;
-            let product = b * b2.adjoint() * faer::Scale(z) + a * a2 * faer::Scale(Complex64::I * z.re);
+            let mut product = b * b2.adjoint() * faer::Scale(z);
+            if k > j {
+                product += a * a2 * faer::Scale(Complex64::I * z.re);
+            }
             out += &product;
             out += product.adjoint();
         }
@@ -128,13 +136,16 @@ fn random_element(samples: &[Mat<Complex64>], n: usize, scale: f64, noise: &mut 
 
 /// Orthonormal basis of the smallest subspace that holds `seed` and that samples and g leave invariant; every vector is of
 /// particles or of holes.
-fn closure(seed: Vec<Complex64>, samples: &[Mat<Complex64>], n: usize, scale: f64) -> Vec<Vec<Complex64>> {
+fn closure(seed: Vec<Complex64>, samples: &[Sparse], n: usize, scale: f64) -> Vec<Vec<Complex64>> {
     let mut basis = vec![seed];
     let mut next = 0;
     while next < basis.len() && basis.len() < 2 * n {
         for x in samples {
             let v = &basis[next];
-            let image: Vec<Complex64> = (0..2 * n).map(|i| (0..2 * n).map(|j| x[(i, j)] * v[j]).sum()).collect();
+            let mut image = vec![Complex64::ZERO; 2 * n];
+            for &(row, column, value) in x {
+                image[row] += value * v[column];
+            }
             for half in [0..n, n..2 * n] {
                 let mut part = vec![Complex64::ZERO; 2 * n];
                 part[half.clone()].copy_from_slice(&image[half]);

@@ -23,6 +23,23 @@ pub struct Entry {
     pub coefficient: Complex64,
 }
 
+/// Sum of value at (row, column).
+pub type Sparse = Vec<(usize, usize, Complex64)>;
+
+/// x V for columns V.
+pub fn apply(x: &Sparse, columns: &[Vec<Complex64>]) -> Mat<Complex64> {
+    let size = columns.first().map_or(0, Vec::len);
+    let mut out = Mat::zeros(size, columns.len());
+    for (j, v) in columns.iter().enumerate() {
+        for &(row, column, value) in x {
+            if v[column] != Complex64::ZERO {
+                out[(row, j)] += value * v[column];
+            }
+        }
+    }
+    out
+}
+
 #[derive(Clone, Debug)]
 pub struct Uniform {
     pub n: usize,
@@ -73,15 +90,11 @@ impl Uniform {
         self.entries.push(Entry { row, column, delta: self.deltas.len() - 1, sign: 1.0, coefficient });
     }
 
-    /// The dense form at k, r.l.u. of the magnetic cell.
-    pub fn matrix(&self, k: &Vec3) -> Mat<Complex64> {
+    /// The form at k, r.l.u. of the magnetic cell.
+    pub fn sparse(&self, k: &Vec3) -> Sparse {
         let phases: Vec<Complex64> = self.deltas.iter().map(|d| Complex64::from_polar(1.0, TAU * dot(k, d))).collect();
-        let mut out = Mat::zeros(2 * self.n, 2 * self.n);
-        for e in &self.entries {
-            let phase = if e.sign > 0.0 { phases[e.delta] } else { phases[e.delta].conj() };
-            out[(e.row, e.column)] += e.coefficient * phase;
-        }
-        out
+        let phase = |e: &Entry| if e.sign > 0.0 { phases[e.delta] } else { phases[e.delta].conj() };
+        self.entries.iter().map(|e| (e.row, e.column, e.coefficient * phase(e))).collect()
     }
 }
 
