@@ -6,6 +6,7 @@ Every command module is imported at each start, so it imports what is heavy insi
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,10 @@ COMMANDS = ("report", "info", "classify", "fit", "simulate", "train")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; bad input is one line on standard error, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that knows ASCII alone shows "?" for a plus-minus rather than end the run
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     args = _parser().parse_args(argv)
     try:
         status = args.run(args)
