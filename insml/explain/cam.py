@@ -46,8 +46,7 @@ def slice_maps(score: Score, layer: nn.Module, x: Tensor) -> Array:
     | sum_f (d score / d A_f) A_f | over the channels f of a slice, at full resolution. Two things differ from Grad-CAM.
     The weights are those of the pixel, not their mean over the tile: in the first layer a channel means different
     things at different places (so too in HiResCAM and LayerCAM). And the sign is dropped: the margin between two
-    candidates is decided as much by what the runner-up lacks as by what the winner shows. The tests plant a difference in
-    known slices and ask that the largest slice mean be one of them.
+    candidates is decided as much by what the runner-up lacks as by what the winner shows.
 
     Parameters
     ----------
