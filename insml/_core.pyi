@@ -36,7 +36,8 @@ class Model:
     def hamiltonian(self, q: NDArray[np.float64]) -> NDArray[np.complex128]: ...
     def bogoliubov(self, q: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.complex128]]: ...
     def spectrum(
-        self, q: NDArray[np.float64], *, form_factor: bool, g_tensor: bool, tensor: bool, general: bool, blocks: bool, threads: int
+        self, q: NDArray[np.float64], *, form_factor: bool, g_tensor: bool, tensor: bool, general: bool, blocks: bool,
+        threads: int,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.complex128]]: ...
 
 def convolve_mosaic(

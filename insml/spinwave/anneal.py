@@ -17,6 +17,7 @@ from insml.errors import ModelError
 from insml.spinwave.classical import ClassicalEnergy
 from insml.spinwave.relax import relax
 from insml.spinwave.structure import MagneticStructure
+from insml.spinwave.temperature import K_B
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-K_B = 0.086173324
-"""Boltzmann's constant, meV/K."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,40 +90,49 @@ class SpinModel:
         _like: _core.Model | None = None,
     ) -> None:
         self.lattice_vectors = checks.matrix(lattice_vectors, "lattice_vectors")
-        if len(supercell) != 3 or any(int(m) != m or m < 1 for m in supercell):
-            raise ModelError(f"supercell: expected three positive integers, found {supercell!r}")
-        self.supercell = (int(supercell[0]), int(supercell[1]), int(supercell[2]))
-        self.positions = checks.vectors(np.reshape(positions, (-1, 3)), None, "positions")
+        cells = [checks.whole(m, "supercell") for m in checks.entries(supercell, "supercell")]
+        if len(cells) != 3 or min(cells) < 1:
+            raise ModelError(f"supercell: expected three positive integers, found {checks.shown(supercell)}")
+        self.supercell = (cells[0], cells[1], cells[2])
+        self.positions = checks.vectors(positions, None, "positions")
         sites = len(self.positions)
-        self.spins = checks.vectors(np.reshape(spins, (-1, 3)), sites, "spins")
+        self.spins = checks.vectors(spins, sites, "spins")
         self.anisotropy = checks.matrices(np.zeros((sites, 3, 3)) if anisotropy is None else anisotropy, sites,
                                           "anisotropy")
         self.g = checks.matrices(np.tile(2.0 * np.eye(3), (sites, 1, 1)) if g is None else g, sites, "g")
         self.form_factors = [None] * sites if form_factors is None else [
-            None if f is None else [float(x) for x in f] for f in form_factors]
-        self.labels = tuple(f"site {i}" for i in range(sites)) if labels is None else tuple(labels)
+            None if f is None else [checks.number(x, f"form_factors[{i}]") for x in checks.entries(f, f"form_factors[{i}]")]
+            for i, f in enumerate(checks.entries(form_factors, "form_factors"))]
+        self.labels = tuple(f"site {i}" for i in range(sites)) if labels is None else tuple(
+            str(x) for x in checks.entries(labels, "labels"))
         for name, count in (("form_factors", len(self.form_factors)), ("labels", len(self.labels))):
             if count != sites:
                 raise ModelError(f"{name}: expected {sites} entries, one for each position, found {count}")
         self.bonds: list[Bond] = [
-            (int(i), int(j), _cell(dl, f"bonds[{b}].dl"), checks.matrix(J, f"bonds[{b}].J"))
-            for b, (i, j, dl, J) in enumerate(bonds)
+            (checks.whole(i, f"bonds[{b}].i"), checks.whole(j, f"bonds[{b}].j"), _cell(dl, f"bonds[{b}].dl"),
+             checks.matrix(J, f"bonds[{b}].J"))
+            for b, (i, j, dl, J) in enumerate(checks.entries(bonds, "bonds", "i, j, dl, J"))
         ]
-        self.bond_labels = [""] * len(self.bonds) if bond_labels is None else [str(x) for x in bond_labels]
+        self.bond_labels = [""] * len(self.bonds) if bond_labels is None else [
+            str(x) for x in checks.entries(bond_labels, "bond_labels")]
         if len(self.bond_labels) != len(self.bonds):
             raise ModelError(f"bond_labels: expected {len(self.bonds)} entries, one for each bond, found "
                              f"{len(self.bond_labels)}")
         self.biquadratic: list[Biquadratic] = [
-            (int(i), int(j), _cell(dl, f"biquadratic[{b}].dl"), float(B)) for b, (i, j, dl, B) in enumerate(biquadratic)
+            (checks.whole(i, f"biquadratic[{b}].i"), checks.whole(j, f"biquadratic[{b}].j"),
+             _cell(dl, f"biquadratic[{b}].dl"), checks.number(B, f"biquadratic[{b}].B"))
+            for b, (i, j, dl, B) in enumerate(checks.entries(biquadratic, "biquadratic", "i, j, dl, B"))
         ]
         self.field = checks.vector(field, "field")
-        self.twins = tuple(twins)
+        self.twins = tuple(checks.entries(twins, "twins"))
         for t, twin in enumerate(self.twins):
+            if not isinstance(twin, Twin):
+                raise ModelError(f"twins[{t}]: expected a Twin, found {checks.shown(twin)}")
             rotation = checks.matrix(twin.rotation, f"twins[{t}].rot")
             if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6):
                 raise ModelError(f"twins[{t}].rot: expected an orthogonal matrix (a proper rotation or a reflection), "
                                  f"found {rotation.tolist()}")
-            if not twin.weight > 0:
+            if not checks.number(twin.weight, f"twins[{t}].weight") > 0:
                 raise ModelError(f"twins[{t}].weight: expected a positive number, found {twin.weight}")
         self.k, self.n = _rotating_frame(k, n)
         self._like = _like
@@ -153,18 +162,19 @@ class SpinModel:
                         raise ModelError(f"{name}[{i}]: expected key {key!r}, found {sorted(entry)}")
         return cls(
             lattice_vectors=d["lattice_vectors"],
-            supercell=tuple(d.get("supercell", (1, 1, 1))),
+            supercell=d.get("supercell", (1, 1, 1)),
             positions=[checks.vector(s["pos"], f"sites[{i}].pos") for i, s in enumerate(sites)],
             spins=[checks.vector(s["spin"], f"sites[{i}].spin") for i, s in enumerate(sites)],
             anisotropy=[checks.matrix(s.get("aniso", np.zeros((3, 3))), f"sites[{i}].aniso") for i, s in enumerate(sites)],
             g=[checks.matrix(s.get("g", 2 * np.eye(3)), f"sites[{i}].g") for i, s in enumerate(sites)],
-            form_factors=[list(s["ff"]) if s.get("ff") is not None else None for s in sites],
+            form_factors=[s.get("ff") for s in sites],
             labels=[str(s.get("label", f"site {i}")) for i, s in enumerate(sites)],
             bonds=[(b["i"], b["j"], b["dl"], b["J"]) for b in bonds],
             bond_labels=[str(b.get("label", "")) for b in bonds],
             biquadratic=[(b["i"], b["j"], b["dl"], b["B"]) for b in biquadratic],
             field=d.get("field", (0.0, 0.0, 0.0)),
-            twins=tuple(Twin(np.array(t["rot"], float), float(t["weight"])) for t in d.get("twins") or ()),
+            twins=tuple(Twin(checks.matrix(t["rot"], f"twins[{i}].rot"), checks.number(t["weight"], f"twins[{i}].weight"))
+                        for i, t in enumerate(d.get("twins") or ())),
             k=d.get("k"),
             n=d.get("n"),
         )
@@ -350,7 +360,7 @@ def _cell(value: Any, name: str) -> NDArray[np.int64]:
     array = checks.vector(value, name)
     rounded = np.rint(array)
     if not np.array_equal(array, rounded) or np.abs(array).max() > 2**20:
-        raise ModelError(f"{name}: expected three whole numbers of cells, found {value!r}")
+        raise ModelError(f"{name}: expected three whole numbers of cells, found {checks.shown(value)}")
     return rounded.astype(np.int64)
 
 

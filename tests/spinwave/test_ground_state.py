@@ -8,12 +8,13 @@ from scipy.integrate import quad
 
 from insml.errors import ModelError
 from insml.spinwave import SpinModel
-from insml.spinwave.anneal import K_B, anneal
+from insml.spinwave.anneal import anneal
 from insml.spinwave.classical import MU_B, ClassicalEnergy, energy, molecular_field
 from insml.spinwave.minimise import Planar, Spherical, minimise
 from insml.spinwave.optimal_k import optimal_k
 from insml.spinwave.relax import relax
 from insml.spinwave.structure import MagneticStructure, rotation
+from insml.spinwave.temperature import K_B
 
 ONE = np.eye(3)
 HEXAGONAL = np.array([[3.0, 0.0, 0.0], [-1.5, 1.5 * np.sqrt(3), 0.0], [0.0, 0.0, 5.0]])

@@ -1,17 +1,24 @@
 //! Magnetic form factor <j0>: sum_i a_i exp(-b_i s^2) + c with s = |Q| / 4 pi (1/Angstrom).
 
 use std::f64::consts::PI;
+use std::sync::{Arc, OnceLock};
 
 /// Values and slopes in |Q|^2 are tabulated up to TABLE_END (1/Angstrom^2) and interpolated by cubics between.
 const TABLE_END: f64 = 400.0;
 const TABLE_STEP: f64 = 0.05;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct FormFactor {
     terms: Vec<(f64, f64)>,
     constant: f64,
-    /// (value, slope * TABLE_STEP) at multiples of TABLE_STEP.
-    table: Vec<(f64, f64)>,
+    /// (value, slope * TABLE_STEP) at multiples of TABLE_STEP; made when first needed, shared by clones.
+    table: Arc<OnceLock<Vec<(f64, f64)>>>,
+}
+
+impl PartialEq for FormFactor {
+    fn eq(&self, other: &Self) -> bool {
+        self.terms == other.terms && self.constant == other.constant
+    }
 }
 
 impl FormFactor {
@@ -21,20 +28,26 @@ impl FormFactor {
             return None;
         }
         let (constant, terms) = coefficients.split_last()?;
-        let mut made = Self {
+        Some(Self {
             terms: terms.chunks_exact(2).map(|t| (t[0], t[1])).filter(|t| t.0 != 0.0).collect(),
             constant: *constant,
-            table: Vec::new(),
-        };
-        let points = (TABLE_END / TABLE_STEP) as usize + 2;
-        made.table = (0..points).map(|i| made.exact(i as f64 * TABLE_STEP)).map(|(f, d)| (f, d * TABLE_STEP)).collect();
-        Some(made)
+            table: Arc::default(),
+        })
+    }
+
+    fn table(&self) -> &[(f64, f64)] {
+        self.table.get_or_init(|| {
+            let points = (TABLE_END / TABLE_STEP) as usize + 2;
+            (0..points).map(|i| self.exact(i as f64 * TABLE_STEP)).map(|(f, d)| (f, d * TABLE_STEP)).collect()
+        })
     }
 
     /// Value and derivative with respect to |Q|^2.
     fn exact(&self, q_squared: f64) -> (f64, f64) {
         const PER_S2: f64 = 1.0 / (16.0 * PI * PI);
-        let parts = self.terms.iter().map(|(a, b)| (a * (-b * PER_S2 * q_squared).exp(), b * PER_S2));
+        // fits hold to a few 1/Angstrom; beyond, a negative b must not overflow
+        let decay = |b: f64| (-b * PER_S2 * q_squared).min(40.0).exp();
+        let parts = self.terms.iter().map(|&(a, b)| (a * decay(b), b * PER_S2));
         parts.fold((self.constant, 0.0), |(f, d), (term, rate)| (f + term, d - rate * term))
     }
 
@@ -46,7 +59,8 @@ impl FormFactor {
         let x = q_squared / TABLE_STEP;
         let i = x as usize;
         let t = x - i as f64;
-        let ((f0, d0), (f1, d1)) = (self.table[i], self.table[i + 1]);
+        let table = self.table();
+        let ((f0, d0), (f1, d1)) = (table[i], table[i + 1]);
         let rise = f1 - f0;
         f0 + t * (d0 + t * ((3.0 * rise - 2.0 * d0 - d1) + t * (d0 + d1 - 2.0 * rise)))
     }

@@ -3,6 +3,7 @@
 use crate::error::to_python;
 use insml_core::form_factor::FormFactor;
 use insml_core::lattice::Lattice;
+use insml_core::spinwave::blocks::Splitting;
 use insml_core::spinwave::{Biquadratic, Bond, Compiled, Rotation, Site, SpectrumOptions, SpinModel, modes};
 use insml_core::vec3::{Mat3, Vec3};
 use insml_core::{Complex64, Error};
@@ -74,14 +75,15 @@ impl Model {
         let fail = |e: Error| to_python(py, e);
         let (positions, spins) = (vec3s(&positions), vec3s(&spins));
         let (anisotropy, g, exchange) = (mat3s(&anisotropy), mat3s(&g), mat3s(&exchange));
-        let mut sites = Vec::with_capacity(positions.len());
+        let mut sites: Vec<Site> = Vec::with_capacity(positions.len());
         for i in 0..positions.len() {
-            let form_factor = if form_factors[i].is_empty() {
-                None
-            } else {
-                Some(FormFactor::new(&form_factors[i]).ok_or_else(|| {
+            // equal ions share one table
+            let form_factor = match form_factors[..i].iter().position(|f| *f == form_factors[i]) {
+                Some(known) => sites[known].form_factor.clone(),
+                None if form_factors[i].is_empty() => None,
+                None => Some(FormFactor::new(&form_factors[i]).ok_or_else(|| {
                     fail(Error::Model(format!("sites[{i}].ff: expected an odd number of finite coefficients")))
-                })?)
+                })?),
             };
             sites.push(Site {
                 position: positions[i],
@@ -136,7 +138,14 @@ impl Model {
     /// it is real. None where h is solved as a whole.
     fn blocks(&self, py: Python<'_>) -> PyResult<Option<Vec<(usize, usize, &'static str, bool)>>> {
         let found = py.detach(|| self.inner.splitting()).map_err(|e| to_python(py, e))?;
-        Ok(found.map(|s| s.blocks.iter().map(|b| (b.particles, b.order(), b.kind.name(), b.real)).collect()))
+        let with_modes = |s: &Splitting| {
+            s.blocks
+                .iter()
+                .filter(|b| b.particles > 0)
+                .map(|b| (b.particles, b.order(), b.kind.name(), b.real))
+                .collect()
+        };
+        Ok(found.map(with_modes))
     }
 
     /// Modes per wave vector.

@@ -72,7 +72,7 @@ impl Bogoliubov {
 
     /// Like `solve` where h is positive; elsewhere the modes of positive norm of g h itself (R. M. White, M. Sparks and
     /// I. Ortenburger, Phys. Rev. 139, A450 (1965)), made orthogonal in the metric g among equal energies. Modes of
-    /// complex energy have no norm: they come last, as NaN.
+    /// complex energy, and Goldstone modes, have no norm: they come last, as NaN.
     pub fn solve_general(&mut self, hamiltonian: &Hamiltonian, hkl: &Vec3) -> Result<()> {
         match self.solve(hamiltonian, hkl) {
             Err(Error::Unstable { .. }) => self.indefinite(hamiltonian.scale),
@@ -108,7 +108,9 @@ impl Bogoliubov {
                 .map_err(|_| Error::Numerical("eigenvalues did not converge".into()))?;
             for c in 0..equal {
                 let norm = norms.S().column_vector()[c].re;
-                if norm > 1e-6 && found < n {
+                // at zero energy g h need not be diagonalisable: a vector there is of a mode only if it has a norm to speak of
+                let least = if values[first].re.abs() < 1e-5 * scale { 1e-2 } else { 1e-6 };
+                if norm > least && found < n {
                     self.energies[found] = values[first].re;
                     for i in 0..size {
                         let sum: Complex64 = (0..equal).map(|b| vectors[(i, cluster[b])] * norms.U()[(b, c)]).sum();

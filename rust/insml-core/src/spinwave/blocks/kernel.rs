@@ -178,6 +178,9 @@ fn solve(batch: &mut Batch, plan: &Plan, frame: usize) {
         let given = Given { block, frame, trig: &batch.trig, weights: &batch.weights, floor: FLOOR * plan.scale };
         match (block.kind, block.size) {
             (Kind::Particles, 1) => single(&given, out),
+            (Kind::Holes, 1) => {
+                out.failed.require(value(&block.elements, 0, given.trig), given.floor);
+            }
             (Kind::Pairs, 2) => pair(&given, out),
             _ if block.real => general::<Real>(&given, &mut batch.real, out),
             _ => general::<Complex>(&given, &mut batch.complex, out),
@@ -275,6 +278,7 @@ fn pair(given: &Given, out: Out) {
     let half = Real::splat(0.5);
     let (s, t) = ((a + d) * half, (a - d) * half);
     out.failed.require(a, given.floor);
+    out.failed.require(d, given.floor);
     // determinant over trace: at most twice the lower eigenvalue
     let lowest = out.failed.require((a * d - b.norm_sqr()) * s.recip(), given.floor);
     let r = (t * t + lowest * s).sqrt();
@@ -387,6 +391,11 @@ fn general<T: Field>(given: &Given, scratch: &mut Scratch<T>, out: Out) {
     }
     match block.kind {
         Kind::Particles => fill(n, &block.elements, 0, given.trig, m),
+        Kind::Holes => {
+            fill(n, &block.elements, 0, given.trig, a);
+            cholesky(n, a, &mut scratch.inverse, given.floor, failed);
+            return;
+        }
         Kind::Pairs => {
             fill(n, &block.elements, 0, given.trig, a);
             cholesky(n, a, &mut scratch.inverse, given.floor, failed);
@@ -436,7 +445,7 @@ fn general<T: Field>(given: &Given, scratch: &mut Scratch<T>, out: Out) {
             let y = &z[mode * width + r * part..mode * width + (r + 1) * part];
             let out = &mut amplitudes[3 * mode + r];
             *out = match block.kind {
-                Kind::Particles => Complex { re: y[0], im: y[1] },
+                Kind::Particles | Kind::Holes => Complex { re: y[0], im: y[1] },
                 Kind::Pairs => Complex { re: y[0] * root, im: y[1] * root },
                 Kind::Mirror => {
                     let inverse = root.recip();

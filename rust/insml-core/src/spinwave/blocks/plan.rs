@@ -84,16 +84,22 @@ pub struct Splitting {
 }
 
 impl Splitting {
-    /// None where the blocks found do not reproduce h at wave vectors the search has not seen.
+    /// None where no blocks found reproduce h at wave vectors the search has not seen.
     pub fn find(hamiltonian: &Hamiltonian) -> Result<Option<Self>> {
         let uniform = Uniform::new(hamiltonian)?;
         let scale = hamiltonian.scale;
-        let blocks = subspaces(&uniform, scale)?
-            .into_iter()
-            .map(|space| reduce(space, &uniform, scale))
-            .collect::<Result<Vec<_>>>()?;
-        let out = Self { uniform, blocks };
-        Ok(out.holds(scale).then_some(out))
+        // two blocks may come so close in the spectrum of a random element that rounding mixes them: then another one
+        for attempt in 0..4 {
+            let blocks = subspaces(&uniform, scale, attempt)?
+                .into_iter()
+                .map(|space| reduce(space, &uniform, scale))
+                .collect::<Result<Vec<_>>>()?;
+            let out = Self { uniform: uniform.clone(), blocks };
+            if out.holds(scale) {
+                return Ok(Some(out));
+            }
+        }
+        Ok(None)
     }
 
     /// The same blocks for other couplings between the same spins; None where they no longer hold.
@@ -269,6 +275,9 @@ fn rows(
     (shift, projector): &(Vec3, Projector),
 ) -> Result<Rows> {
     let (n, size) = (uniform.n, block.size());
+    if block.kind == Kind::Holes {
+        return Ok(Rows::default());
+    }
     let mut table = vec![[Complex64::ZERO; 3]; classes * size];
     for i in 0..n {
         let phase = Complex64::from_polar(1.0, TAU * dot(shift, &uniform.positions[i]));

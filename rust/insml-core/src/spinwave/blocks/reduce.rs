@@ -21,6 +21,8 @@ pub enum Kind {
     Mirror,
     /// No relation between particles and holes.
     Pairs,
+    /// Holes alone: no mode, but h must be positive here, too.
+    Holes,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Particles => "particles",
             Self::Mirror => "mirror",
             Self::Pairs => "pairs",
+            Self::Holes => "holes",
         }
     }
 }
@@ -66,8 +69,15 @@ pub fn reduce(space: Subspace, uniform: &Uniform, scale: f64) -> Result<Block> {
     let mut noise = Noise::new(2);
     let samples: Vec<Mat<Complex64>> =
         (0..3).map(|_| project(&basis, &apply(&uniform.sparse(&noise.wave_vector()), &basis))).collect();
-    let kind = if m == 0 { Kind::Particles } else { Kind::Pairs };
+    let kind = match (p, m) {
+        (_, 0) => Kind::Particles,
+        (0, _) => Kind::Holes,
+        _ => Kind::Pairs,
+    };
     let plain = Block { basis, particles: p, kind, real: false };
+    if kind == Kind::Holes {
+        return Ok(plain);
+    }
     let Some(eigen) = Eigenbasis::new(&samples, p, scale, &mut noise)? else { return Ok(plain) };
     let phases = eigen.real_phases(scale);
     let real = phases.is_some();

@@ -76,48 +76,72 @@ fn normalise(v: &mut [Complex64], norm: f64) {
     }
 }
 
-/// Blocks of `uniform`, largest share of particles first as found; subspaces of holes alone carry no mode and are left
-/// out.
-pub fn subspaces(uniform: &Uniform, scale: f64) -> Result<Vec<Subspace>> {
+/// Blocks of `uniform`. Subspaces of holes alone carry no mode, but their stability is that of modes at -k.
+/// Each `attempt` draws other random elements.
+pub fn subspaces(uniform: &Uniform, scale: f64, attempt: u64) -> Result<Vec<Subspace>> {
     let n = uniform.n;
-    let mut noise = Noise::new(1);
+    let mut noise = Noise::new(1000 + attempt);
     let samples: Vec<Sparse> = (0..3).map(|_| uniform.sparse(&noise.wave_vector())).collect();
-    let (_, eigen) = eigenvectors(&random_element(&samples[..2], n, scale, &mut noise))?;
+    let halves = [0, n];
+    let mut eigen = Vec::new();
+    for from in halves {
+        let (_, vectors) = eigenvectors(&random_element(&samples[..2], n, from, scale, &mut noise))?;
+        eigen.push((0..n).map(|c| embedded(&vectors, c, from)).collect::<Vec<_>>());
+    }
     let mut covered: Vec<Vec<Complex64>> = Vec::new();
     let mut out = Vec::new();
-    for column in 0..n {
-        let mut seed = vec![Complex64::ZERO; 2 * n];
-        for i in 0..n {
-            seed[i] = eigen[(i, column)];
-        }
+    for seed in eigen.iter().flatten() {
+        let mut seed = seed.clone();
         let left = orthogonalise(&mut seed, &covered);
         if left < 1e-3 {
             continue;
         }
         normalise(&mut seed, left);
         let block = closure(seed, &samples, n, scale);
-        let particles = block.iter().filter(|b| b[..n].iter().any(|x| *x != Complex64::ZERO)).count();
-        covered.extend(block.iter().cloned());
-        let (mut basis, holes): (Vec<_>, Vec<_>) =
-            block.into_iter().partition(|b| b[..n].iter().any(|x| *x != Complex64::ZERO));
-        debug_assert_eq!(basis.len(), particles);
-        basis = sparse(&basis);
-        basis.extend(sparse(&holes));
-        out.push(Subspace { basis, particles });
+        let parts: Vec<Vec<Vec<Complex64>>> = (halves.iter().zip(&eigen))
+            .map(|(&from, eigen)| {
+                let inside = |b: &&Vec<Complex64>| b[from..from + n].iter().any(|x| *x != Complex64::ZERO);
+                polished(block.iter().filter(inside).cloned().collect(), eigen)
+            })
+            .collect();
+        covered.extend(parts.iter().flatten().cloned());
+        let particles = parts[0].len();
+        out.push(Subspace { basis: parts.iter().flat_map(|part| sparse(part)).collect(), particles });
     }
     Ok(out)
 }
 
-/// Hermitian element of the algebra on particles: A_j, i [A_j, A_k] and B_j B_k^+ with random coefficients.
-fn random_element(samples: &[Sparse], n: usize, scale: f64, noise: &mut Noise) -> Mat<Complex64> {
-    let quarter = |x: &Sparse, from: usize| {
+/// Column of an n x n matrix as a vector of particles (`from` 0) or of holes (`from` n).
+fn embedded(matrix: &Mat<Complex64>, column: usize, from: usize) -> Vec<Complex64> {
+    let n = matrix.nrows();
+    let mut out = vec![Complex64::ZERO; 2 * n];
+    for i in 0..n {
+        out[from + i] = matrix[(i, column)];
+    }
+    out
+}
+
+/// The eigenvectors of the random element that span the same space, where there are such: they carry no error of the way
+/// in which the space was found.
+fn polished(basis: Vec<Vec<Complex64>>, eigen: &[Vec<Complex64>]) -> Vec<Vec<Complex64>> {
+    let share = |v: &&Vec<Complex64>| basis.iter().map(|b| inner(b, v).norm_sqr()).sum::<f64>();
+    let members: Vec<Vec<Complex64>> = eigen.iter().filter(|v| share(v) > 1.0 - 1e-8).cloned().collect();
+    if members.len() == basis.len() { members } else { basis }
+}
+
+/// Hermitian element of the algebra on particles (`from` 0) or holes (`from` n): A_j, i [A_j, A_k] and B_j B_k^+ with
+/// random coefficients.
+fn random_element(samples: &[Sparse], n: usize, from: usize, scale: f64, noise: &mut Noise) -> Mat<Complex64> {
+    let quarter = |x: &Sparse, column_from: usize| {
         let mut out = Mat::<Complex64>::zeros(n, n);
-        for &(row, column, value) in x.iter().filter(|e| e.0 < n && e.1 >= from && e.1 < from + n) {
-            out[(row, column - from)] += value;
+        for &(row, column, value) in x {
+            if (from..from + n).contains(&row) && (column_from..column_from + n).contains(&column) {
+                out[(row - from, column - column_from)] += value;
+            }
         }
         out
     };
-    let parts: Vec<_> = samples.iter().map(|x| (quarter(x, 0), quarter(x, n))).collect();
+    let parts: Vec<_> = samples.iter().map(|x| (quarter(x, from), quarter(x, n - from))).collect();
     let mut out = Mat::<Complex64>::zeros(n, n);
     for (j, (a, b)) in parts.iter().enumerate() {
         out += a * faer::Scale(Complex64::from(noise.next()));
@@ -135,28 +159,39 @@ fn random_element(samples: &[Sparse], n: usize, scale: f64, noise: &mut Noise) -
 }
 
 /// Orthonormal basis of the smallest subspace that holds `seed` and that samples and g leave invariant; every vector is of
-/// particles or of holes.
+/// particles or of holes. The longest remainder is taken first, so that rounding is not blown up.
 fn closure(seed: Vec<Complex64>, samples: &[Sparse], n: usize, scale: f64) -> Vec<Vec<Complex64>> {
     let mut basis = vec![seed];
-    let mut next = 0;
-    while next < basis.len() && basis.len() < 2 * n {
+    let mut waiting: Vec<Vec<Complex64>> = Vec::new();
+    while let Some(last) = basis.last() {
+        for v in &mut waiting {
+            orthogonalise(v, std::slice::from_ref(last));
+        }
         for x in samples {
-            let v = &basis[next];
             let mut image = vec![Complex64::ZERO; 2 * n];
             for &(row, column, value) in x {
-                image[row] += value * v[column];
+                image[row] += value * last[column];
             }
             for half in [0..n, n..2 * n] {
                 let mut part = vec![Complex64::ZERO; 2 * n];
                 part[half.clone()].copy_from_slice(&image[half]);
-                let left = orthogonalise(&mut part, &basis);
-                if left > NOTHING * scale {
-                    normalise(&mut part, left);
-                    basis.push(part);
-                }
+                orthogonalise(&mut part, &basis);
+                waiting.push(part);
             }
         }
-        next += 1;
+        let norm = |v: &Vec<Complex64>| inner(v, v).re.sqrt();
+        waiting.retain(|v| norm(v) > NOTHING * scale);
+        let Some(longest) = (0..waiting.len()).max_by(|&a, &b| norm(&waiting[a]).total_cmp(&norm(&waiting[b]))) else {
+            break;
+        };
+        let mut next = waiting.swap_remove(longest);
+        let left = orthogonalise(&mut next, &basis);
+        if left > NOTHING * scale {
+            normalise(&mut next, left);
+            basis.push(next);
+        } else if waiting.is_empty() {
+            break;
+        }
     }
     basis
 }
