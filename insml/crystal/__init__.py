@@ -1,5 +1,8 @@
 """Crystals: cell, space group, sites and the bonds between them."""
 
+from insml.crystal.bonds import BondTable
+from insml.crystal.crystal import Atom, Crystal, Site
 from insml.crystal.lattice import Lattice
+from insml.crystal.space_group import SpaceGroup
 
-__all__ = ["Lattice"]
+__all__ = ["Atom", "BondTable", "Crystal", "Lattice", "Site", "SpaceGroup"]
