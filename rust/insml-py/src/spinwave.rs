@@ -16,6 +16,11 @@ pub fn vec3s(array: &PyReadonlyArray2<'_, f64>) -> Vec<Vec3> {
     array.as_array().rows().into_iter().map(|r| [r[0], r[1], r[2]]).collect()
 }
 
+/// Rows of a C-ordered (n, 3) array, in place.
+pub fn rows<'a>(array: &'a PyReadonlyArray2<'_, f64>) -> PyResult<&'a [Vec3]> {
+    Ok(array.as_slice()?.as_chunks::<3>().0)
+}
+
 pub fn mat3(array: &PyReadonlyArray2<'_, f64>) -> Mat3 {
     let a = array.as_array();
     std::array::from_fn(|i| std::array::from_fn(|j| a[[i, j]]))
@@ -128,9 +133,9 @@ impl Model {
         blocks: bool,
         threads: usize,
     ) -> PyResult<SpectrumArrays<'py>> {
-        let q = vec3s(&q);
+        let q = rows(&q)?;
         let options = SpectrumOptions { form_factor, g_tensor, tensor, general, blocks, threads };
-        let s = py.detach(|| self.inner.spectrum(&q, options)).map_err(|e| to_python(py, e))?;
+        let s = py.detach(|| self.inner.spectrum(q, options)).map_err(|e| to_python(py, e))?;
         Ok((s.energy.into_pyarray(py), s.intensity.into_pyarray(py), s.tensor.into_pyarray(py)))
     }
 

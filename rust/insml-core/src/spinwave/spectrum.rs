@@ -12,6 +12,7 @@ use crate::spinwave::rotation::Projector;
 use crate::vec3::{CVec3, Vec3, dot, norm, scale};
 use num_complex::Complex64;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 #[derive(Clone, Copy, Debug)]
@@ -38,19 +39,16 @@ pub struct Spectrum {
     pub tensor: Vec<Complex64>,
 }
 
-/// Direction of Q; at Q = 0 that of the next non-zero point, else x.
-fn directions(model: &SpinModel, q: &[Vec3]) -> Vec<Vec3> {
-    let mut out = vec![[1.0, 0.0, 0.0]; q.len()];
-    let mut next = [1.0, 0.0, 0.0];
-    for (slot, hkl) in out.iter_mut().zip(q).rev() {
+/// Direction of q[at]; at Q = 0 that of the next non-zero point, else x.
+fn direction(model: &SpinModel, q: &[Vec3], at: usize) -> Vec3 {
+    for hkl in &q[at..] {
         let cartesian = model.lattice.q_cartesian(hkl);
         let length = norm(&cartesian);
         if length > 1e-12 {
-            next = scale(&cartesian, 1.0 / length);
+            return scale(&cartesian, 1.0 / length);
         }
-        *slot = next;
     }
-    out
+    [1.0, 0.0, 0.0]
 }
 
 /// A model with what is computed once: the quadratic form, and its blocks when first needed.
@@ -131,18 +129,17 @@ impl Compiled {
             plan: plan.as_ref(),
             general: options.general,
         };
-        let hats = directions(&self.model, q);
         // an absent tensor still needs one (empty) piece per chunk to zip with
         let mut tensors: Vec<&mut [Complex64]> = if options.tensor {
             out.tensor.chunks_mut(CHUNK * n * 9).collect()
         } else {
             (0..q.len().div_ceil(CHUNK)).map(|_| Default::default()).collect()
         };
-        let pieces = (q.chunks(CHUNK).zip(hats.chunks(CHUNK)))
+        let pieces = ((0..q.len()).step_by(CHUNK))
             .zip(out.energy.chunks_mut(CHUNK * n).zip(out.intensity.chunks_mut(CHUNK * n)))
             .zip(&mut tensors)
-            .map(|(((q, hats), (energy, intensity)), tensor)| {
-                (Points { q, hats }, Modes { energy, intensity, tensor })
+            .map(|((start, (energy, intensity)), tensor)| {
+                (Points { all: q, range: start..q.len().min(start + CHUNK) }, Modes { energy, intensity, tensor })
             });
         let errors: Vec<Error> = if options.threads == 1 || q.len() <= CHUNK {
             let mut worker = Worker::new(&setting);
@@ -170,9 +167,24 @@ impl Compiled {
 /// Wave vectors per task.
 const CHUNK: usize = 16 * LANES;
 
+/// Some of all wave vectors.
 struct Points<'a> {
-    q: &'a [Vec3],
-    hats: &'a [Vec3],
+    all: &'a [Vec3],
+    range: Range<usize>,
+}
+
+impl Points<'_> {
+    fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    fn q(&self, point: usize) -> &Vec3 {
+        &self.all[self.range.start + point]
+    }
+
+    fn direction(&self, model: &SpinModel, point: usize) -> Vec3 {
+        direction(model, self.all, self.range.start + point)
+    }
 }
 
 struct Setting<'a> {
@@ -250,8 +262,8 @@ impl Worker {
         let taken = self.batch.take();
         match (setting.plan, taken) {
             (Some(plan), Some(mut batch)) => {
-                for start in (0..points.q.len()).step_by(LANES) {
-                    let count = LANES.min(points.q.len() - start);
+                for start in (0..points.len()).step_by(LANES) {
+                    let count = LANES.min(points.len() - start);
                     self.load(setting, &points, start, &mut batch);
                     for (f, (shift, _)) in setting.frames.iter().enumerate() {
                         let shift = setting.hamiltonian.magnetic(shift);
@@ -279,7 +291,7 @@ impl Worker {
                 self.batch = Some(batch);
             }
             _ => {
-                for p in 0..points.q.len() {
+                for p in 0..points.len() {
                     for f in 0..setting.frames.len() {
                         note(self.dense(setting, &points, p, f, out.of(p, f * n, n, stride)));
                     }
@@ -294,14 +306,15 @@ impl Worker {
         let ions = setting.amplitudes.ions();
         batch.ions.resize(ions, Real::ZERO);
         for l in 0..LANES {
-            let p = (start + l).min(points.q.len() - 1);
-            let k = setting.hamiltonian.magnetic(&points.q[p]);
+            let p = (start + l).min(points.len() - 1);
+            let k = setting.hamiltonian.magnetic(points.q(p));
+            let hat = points.direction(setting.model, p);
             for a in 0..3 {
                 batch.q[a].0[l] = k[a];
-                batch.q_hat[a].0[l] = points.hats[p][a];
+                batch.q_hat[a].0[l] = hat[a];
             }
             if ions > 0 {
-                let q = setting.model.lattice.q_cartesian(&points.q[p]);
+                let q = setting.model.lattice.q_cartesian(points.q(p));
                 setting.amplitudes.form_factors(dot(&q, &q), &mut self.factors);
                 for (slot, f) in batch.ions.iter_mut().zip(&self.factors) {
                     slot.0[l] = *f;
@@ -313,7 +326,7 @@ impl Worker {
     /// One point by the general path.
     fn dense(&mut self, setting: &Setting, points: &Points, p: usize, frame: usize, mut out: Modes) -> Result<()> {
         let (hamiltonian, amplitudes) = (setting.hamiltonian, setting.amplitudes);
-        let (hkl, (shift, projector)) = (&points.q[p], &setting.frames[frame]);
+        let (hkl, (shift, projector)) = (points.q(p), &setting.frames[frame]);
         let n = hamiltonian.n();
         let shifted = std::array::from_fn(|a| hkl[a] + shift[a]);
         if setting.general {
@@ -323,12 +336,13 @@ impl Worker {
         }
         amplitudes.contract(&self.solver, &mut self.contracted);
         let q = setting.model.lattice.q_cartesian(hkl);
+        let hat = points.direction(setting.model, p);
         amplitudes.weights(&hamiltonian.magnetic(hkl), dot(&q, &q), &mut self.factors, &mut self.weights);
         out.energy.copy_from_slice(&self.solver.energies);
         for mode in 0..n {
             let whole = amplitude(&self.contracted[mode * n..(mode + 1) * n], &self.weights);
             let amp = projector.apply(&whole);
-            out.intensity[mode] = perpendicular(&amp, &points.hats[p]);
+            out.intensity[mode] = perpendicular(&amp, &hat);
             out.put_tensor(mode, &amp);
         }
         Ok(())
