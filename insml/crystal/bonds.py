@@ -19,6 +19,7 @@ from insml.errors import GeometryError, ModelError
 
 if TYPE_CHECKING:
     from insml.crystal.crystal import Crystal
+    from insml.crystal.lattice import Lattice
 
 Array = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -154,9 +155,22 @@ def find_bonds(crystal: Crystal, max_distance: float = 8.0, *, tol_dist: float =
     return BondTable(crystal, group.astype(np.int64), one, other, dl, length, operator.astype(np.int64))
 
 
+def _sorting_vectors(lattice: Lattice) -> Array:
+    """(3, 3) rows a, b, c with SpinW's rounding: which of several equal lengths comes first, and with it the numbers of
+    orbits of one length, hangs on the last bit there."""
+    alpha, beta, gamma = (angle * np.pi / 180 for angle in (lattice.alpha, lattice.beta, lattice.gamma))
+    y = np.sin(beta) * (np.cos(alpha) - np.cos(beta) * np.cos(gamma)) / (np.sin(beta) * np.sin(gamma))
+    unit = np.array([
+        [1.0, 0.0, 0.0],
+        [np.cos(gamma), np.sin(gamma), 0.0],
+        [np.cos(beta), y, np.sqrt(np.sin(beta) ** 2 - y**2)],
+    ])
+    return np.asarray(unit * np.array([lattice.a, lattice.b, lattice.c])[:, None])
+
+
 def _by_length(crystal: Crystal, reach: float) -> Array:
     """Rows (dl, atom1, atom2, length), each bond once, sorted by length."""
-    r, vectors = crystal.positions, crystal.lattice.vectors
+    r, vectors = crystal.positions, _sorting_vectors(crystal.lattice)
     n = len(r)
     if not n:
         raise GeometryError("sites: expected at least one with a spin, found none")
@@ -170,7 +184,7 @@ def _by_length(crystal: Crystal, reach: float) -> Array:
         for one in range(n):
             here = cells if one < other else cells[cells.any(axis=1)]
             step = r[other] + here - r[one]
-            # summed as SpinW sums it: equal lengths are told apart by rounding there
+            # summed in SpinW's order, for the same reason as _sorting_vectors
             length = np.sqrt(sum((sum(vectors[i, k] * step[:, i] for i in range(3))) ** 2 for k in range(3)))
             near = length <= reach
             ends = np.broadcast_to([one, other], (int(near.sum()), 2))

@@ -19,7 +19,7 @@ from insml.errors import GeometryError
 Array = NDArray[np.float64]
 
 #: Positions closer than this (Angstrom) are one atom; closer than ``_CLASH`` but apart, a mistake.
-_SAME, _CLASH = 0.02, 0.1
+SAME, _CLASH = 0.02, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,15 +129,20 @@ class Crystal:
                 for atom in out:
                     step = image - atom.position
                     distance = float(np.linalg.norm((step - np.rint(step)) @ vectors))
-                    if atom.site == s and distance < _SAME:
+                    if atom.site == s and distance < SAME:
                         break
-                    if distance < _CLASH:
+                    if distance < _CLASH and not (atom.site != s and self._share(site, self.sites[atom.site])):
                         raise GeometryError(
                             f"site {site.label}: expected atoms at least {_CLASH} Angstrom apart, found its image under "
                             f"{group.triplet(o)} {distance:.2g} Angstrom from one of {self.sites[atom.site].label}")
                 else:
                     out.append(Atom(s, o, image, site.label, float(site.spin)))
         return tuple(out)
+
+    @staticmethod
+    def _share(one: Site, other: Site) -> bool:
+        """Whether two elements share a position, as in a solid solution."""
+        return one.occupancy + other.occupancy < 1 + 1e-3 and 0 in (one.spin, other.spin)
 
     @property
     def magnetic_atoms(self) -> tuple[Atom, ...]:

@@ -18,6 +18,7 @@ Int = NDArray[np.int64]
 Operator = tuple[Int, Int]
 """Rotation (3, 3) and translation (3,) in 24ths of a cell."""
 
+_MOST_ROTATIONS = 48
 _MOST_OPERATORS = 192 * 8
 
 
@@ -83,7 +84,8 @@ class SpaceGroup:
             raise GeometryError(f"space group: expected a number from 1 to 230, found {number}")
         import gemmi
 
-        return cls.from_operators(international.generators(number), gemmi.get_spacegroup_reference_setting(number).xhm())
+        name = gemmi.get_spacegroup_reference_setting(number).xhm()
+        return cls.from_operators(international.generators(number), name)
 
     @classmethod
     def _from_symbol(cls, symbol: str) -> SpaceGroup:
@@ -123,8 +125,8 @@ class SpaceGroup:
         rotations, translations = np.rint(array[:, :, :3]), np.rint(array[:, :, 3] * DENOMINATOR)
         if not (np.allclose(rotations, array[:, :, :3], atol=1e-6)
                 and np.allclose(translations, array[:, :, 3] * DENOMINATOR, atol=0.02)):
-            raise GeometryError("space group: expected rotations of whole numbers and translations in 24ths of a cell, found "
-                                f"{array.tolist()}")
+            raise GeometryError("space group: expected rotations of whole numbers and translations in 24ths of a cell, "
+                                f"found {array.tolist()}")
         pairs = zip(rotations.astype(np.int64), translations.astype(np.int64), strict=True)
         return cls.from_operators(pairs, f"{len(array)} operators")
 
@@ -172,6 +174,10 @@ def _operator(op: Any) -> Operator:
 
 
 def _closed(generators: Sequence[Operator], name: str) -> tuple[Int, Int]:
+    for R, _ in generators:
+        # 12 is a multiple of every order that a rotation of a lattice can have; Python's integers do not overflow
+        if (np.linalg.matrix_power(R.astype(object), 12) != np.eye(3)).any():
+            raise GeometryError(f"space group {name!r}: expected rotations of order 1, 2, 3, 4 or 6, found {R.tolist()}")
     rotations = [np.eye(3, dtype=np.int64)]
     translations = [np.zeros(3, np.int64)]
     seen = {(rotations[0].tobytes(), translations[0].tobytes())}
@@ -184,9 +190,10 @@ def _closed(generators: Sequence[Operator], name: str) -> tuple[Int, Int]:
                 seen.add(key)
                 rotations.append(product)
                 translations.append(shift)
-        if len(rotations) > _MOST_OPERATORS:
-            raise GeometryError(f"space group {name!r}: expected operators of a finite group, found more than "
-                                f"{_MOST_OPERATORS} products")
+        turns = len({R.tobytes() for R in rotations})
+        if turns > _MOST_ROTATIONS or len(rotations) > _MOST_OPERATORS:
+            raise GeometryError(f"space group {name!r}: expected at most {_MOST_ROTATIONS} rotations and {_MOST_OPERATORS} "
+                                f"operators, found products of these to give {turns} and {len(rotations)} so far")
 
     size = -1
     while size != len(rotations):  # one pass closes generators of a composition series; any others need more

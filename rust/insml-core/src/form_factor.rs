@@ -24,7 +24,7 @@ impl PartialEq for FormFactor {
 impl FormFactor {
     /// Coefficients a1 b1 a2 b2 ... c (odd length).
     pub fn new(coefficients: &[f64]) -> Option<Self> {
-        if coefficients.len() % 2 == 0 || coefficients.iter().any(|x| !x.is_finite()) {
+        if coefficients.len().is_multiple_of(2) || coefficients.iter().any(|x| !x.is_finite()) {
             return None;
         }
         let (constant, terms) = coefficients.split_last()?;

@@ -27,7 +27,12 @@ pub fn points_per_period(period: f64, step: f64) -> usize {
 /// The coarsest division of `finest` points that still has 0.95 of what `step` asks for.
 pub fn coarsened(finest: usize, period: f64, step: f64) -> usize {
     let wanted = 0.95 * period / step;
-    (1..=finest).rev().filter(|d| finest % d == 0).map(|d| finest / d).find(|&n| n as f64 >= wanted).unwrap_or(finest)
+    (1..=finest)
+        .rev()
+        .filter(|d| finest.is_multiple_of(*d))
+        .map(|d| finest / d)
+        .find(|&n| n as f64 >= wanted)
+        .unwrap_or(finest)
 }
 
 /// Points first + i * step, i < count; index i and i + repeat (where given) are equivalent, and i = 0 is point

@@ -25,7 +25,7 @@ pub fn tridiagonalise<T: Scalar>(
         let alpha = a[j + 1 + j * n];
         let mut tail = Real::ZERO;
         for i in j + 2..n {
-            tail = tail + a[i + j * n].norm_sqr();
+            tail += a[i + j * n].norm_sqr();
         }
         let size = alpha.norm_sqr() + tail;
         let norm = size.sqrt();

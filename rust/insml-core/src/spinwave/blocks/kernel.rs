@@ -209,7 +209,7 @@ fn perpendicular(rows: &Rows, q_hat: &[Real; 3], amplitudes: &[Complex], out: &m
         let (mut total, mut projected) = (Real::ZERO, Complex::ZERO);
         for r in 0..rows.directions.len() {
             let x = amplitudes[3 * mode + r];
-            total = total + x.norm_sqr();
+            total += x.norm_sqr();
             projected = projected.plus(x, along[r]);
         }
         *slot = (total - projected.norm_sqr()).map(|x| x.max(0.0));

@@ -210,11 +210,13 @@ fn by_row(block: &Block, rows: usize) -> Vec<Vec<(usize, Complex64)>> {
         .collect()
 }
 
+/// Displacement -> coefficients of its cosine and sine.
+type Waves = Vec<(usize, [Complex64; 2])>;
+
 fn elements(uniform: &Uniform, block: &Block, scale: f64) -> Linear {
     let size = block.size();
     let by_row = by_row(block, 2 * uniform.n);
-    // (element, displacement) -> coefficients of cosine and sine
-    let mut table: HashMap<(usize, usize), Vec<(usize, [Complex64; 2])>> = HashMap::new();
+    let mut table: HashMap<(usize, usize), Waves> = HashMap::new();
     for e in &uniform.entries {
         for &(r, left) in &by_row[e.row] {
             for &(c, right) in &by_row[e.column] {

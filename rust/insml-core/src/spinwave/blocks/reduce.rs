@@ -193,11 +193,11 @@ impl Eigenbasis {
         let m = size - p;
         let (mut on_particles, mut on_holes) = (Mat::<Complex64>::zeros(p, p), Mat::<Complex64>::zeros(m, m));
         for (j, x) in samples.iter().enumerate() {
-            let c = faer::Scale(Complex64::from(noise.next()));
+            let c = faer::Scale(Complex64::from(noise.number()));
             on_particles += x.submatrix(0, 0, p, p) * c;
             on_holes += x.submatrix(p, p, m, m) * c;
             for y in &samples[j..] {
-                let c = faer::Scale(Complex64::from(noise.next() / scale));
+                let c = faer::Scale(Complex64::from(noise.number() / scale));
                 let (b, d) = (x.submatrix(0, p, p, m), y.submatrix(0, p, p, m));
                 let (left, right) = (b * d.adjoint() * c, b.adjoint() * d * c);
                 on_particles += &left;

@@ -29,7 +29,7 @@ impl Noise {
     }
 
     /// splitmix64 (G. L. Steele et al., OOPSLA 2014)
-    pub fn next(&mut self) -> f64 {
+    pub fn number(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -39,7 +39,7 @@ impl Noise {
     }
 
     pub fn wave_vector(&mut self) -> Vec3 {
-        std::array::from_fn(|_| self.next())
+        std::array::from_fn(|_| self.number())
     }
 }
 
@@ -144,9 +144,9 @@ fn random_element(samples: &[Sparse], n: usize, from: usize, scale: f64, noise: 
     let parts: Vec<_> = samples.iter().map(|x| (quarter(x, from), quarter(x, n - from))).collect();
     let mut out = Mat::<Complex64>::zeros(n, n);
     for (j, (a, b)) in parts.iter().enumerate() {
-        out += a * faer::Scale(Complex64::from(noise.next()));
+        out += a * faer::Scale(Complex64::from(noise.number()));
         for (k, (a2, b2)) in parts.iter().enumerate().skip(j) {
-            let z = Complex64::new(noise.next(), noise.next()) / scale;
+            let z = Complex64::new(noise.number(), noise.number()) / scale;
             let mut product = b * b2.adjoint() * faer::Scale(z);
             if k > j {
                 product += a * a2 * faer::Scale(Complex64::I * z.re);
