@@ -47,6 +47,8 @@ pub struct Model {
     pub inner: Compiled,
 }
 
+/// Modes, order, kind, real.
+type BlockTuple = (usize, usize, &'static str, bool);
 type ModeArrays<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray3<Complex64>>);
 type SpectrumArrays<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<Complex64>>);
 
@@ -141,7 +143,7 @@ impl Model {
 
     /// Blocks of the fast path, one by one: modes, order of the eigenproblem, "particles", "mirror" or "pairs", and whether
     /// it is real. None where h is solved as a whole.
-    fn blocks(&self, py: Python<'_>) -> PyResult<Option<Vec<(usize, usize, &'static str, bool)>>> {
+    fn blocks(&self, py: Python<'_>) -> PyResult<Option<Vec<BlockTuple>>> {
         let found = py.detach(|| self.inner.splitting()).map_err(|e| to_python(py, e))?;
         let with_modes = |s: &Splitting| {
             s.blocks
