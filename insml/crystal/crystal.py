@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from insml.errors import GeometryError
 
 Array = NDArray[np.float64]
 
-#: Positions closer than this (Angstrom) are one atom; closer than ``_CLASH`` but apart, a mistake.
+#: Images of a site closer than this (Angstrom) are one atom; closer than ``_CLASH`` but apart, a mistake.
 SAME, _CLASH = 0.02, 0.1
 
 
@@ -31,7 +31,7 @@ class Site:
     label : free text; couplings and ions may be chosen by it. position : (3,) fractional in the chemical cell.
     spin : length S; 0 is not magnetic. g : number, (3, 3) Cartesian or None for 2.
     form_factor : name of an ion such as "Mn3+", coefficients a1 b1 ... c, or None.
-    occupancy : kept for the record; spin waves need every site occupied.
+    occupancy : two atoms, not both magnetic, may share a place where theirs add up to one; a spin counts in full.
     """
 
     label: str
@@ -89,7 +89,7 @@ class Crystal:
 
     Parameters
     ----------
-    lattice : cell constants. sites : the asymmetric unit.
+    lattice : cell constants. sites : the asymmetric unit; one within 0.02 Angstrom of a special position is put there.
     space_group : what :meth:`SpaceGroup.of` takes: number, Hermann-Mauguin symbol, operators; None for P1.
 
     Raises
@@ -99,9 +99,9 @@ class Crystal:
 
     def __init__(self, lattice: Lattice, sites: Iterable[Site], space_group: Any = None) -> None:
         self.lattice = lattice
-        self.sites = tuple(sites)
         self.space_group = SpaceGroup.of(space_group)
         self.rotations  # noqa: B018  checks the group against the cell
+        self.sites = tuple(self._settled(site) for site in sites)
         self.atoms  # noqa: B018  checks distances
 
     @classmethod
@@ -119,32 +119,46 @@ class Crystal:
     @cached_property
     def atoms(self) -> tuple[Atom, ...]:
         """All atoms of the cell: site after site, each in the order of the operators (SpinW's)."""
-        group, vectors = self.space_group, self.lattice.vectors
         out: list[Atom] = []
         for s, site in enumerate(self.sites):
-            images = group.rotations @ site.position + group.translations
-            # rounding must not move an atom from one face of the cell to the other
-            images -= np.floor(images + 1e-6)
-            for o, image in enumerate(images):
-                for atom in out:
-                    step = image - atom.position
-                    distance = float(np.linalg.norm((step - np.rint(step)) @ vectors))
-                    if atom.site == s and distance < SAME:
-                        break
-                    if distance < _CLASH and not (atom.site != s and self._share(site, self.sites[atom.site])):
-                        raise GeometryError(
-                            f"site {site.label}: expected atoms at least {_CLASH} Angstrom apart, found its image under "
-                            f"{group.triplet(o)} {distance:.2g} Angstrom from one of {self.sites[atom.site].label}")
-                else:
-                    out.append(Atom(s, o, image, site.label, float(site.spin)))
+            images = self._images(site.position)
+            same = self._distances(images, images) < SAME
+            for o in np.flatnonzero(same.argmax(axis=1) == np.arange(len(images))):
+                out.append(Atom(s, int(o), images[o], site.label, float(site.spin)))
+        self._refuse_clashes(out)
         return tuple(out)
 
-    @staticmethod
-    def _share(one: Site, other: Site) -> bool:
-        """Whether two elements share a position, as in a solid solution."""
-        return one.occupancy + other.occupancy < 1 + 1e-3 and 0 in (one.spin, other.spin)
+    def _images(self, position: Array) -> Array:
+        images = self.space_group.rotations @ position + self.space_group.translations
+        # rounding must not move an atom from one face of the cell to the other
+        return np.asarray(images - np.floor(images + 1e-6))
 
-    @property
+    def _distances(self, one: Array, other: Array) -> Array:
+        step = one[:, None] - other
+        return np.asarray(np.linalg.norm((step - np.rint(step)) @ self.lattice.vectors, axis=-1))
+
+    def _settled(self, site: Site) -> Site:
+        """The site moved on to the special position it stands for, where few digits leave it a little off."""
+        images = self._images(site.position)
+        step = images - images[0]
+        step -= np.rint(step)
+        step = step[np.linalg.norm(step @ self.lattice.vectors, axis=1) < SAME]
+        return site if np.abs(step).max() < 1e-9 else replace(site, position=site.position + step.mean(axis=0))
+
+    def _refuse_clashes(self, atoms: list[Atom]) -> None:
+        """Two elements may share a place, as in a solid solution; two spins may not."""
+        at = np.array([a.position for a in atoms], float).reshape(-1, 3)
+        share, spin = np.array([(self.sites[a.site].occupancy, a.spin) for a in atoms]).reshape(-1, 2).T
+        distance = self._distances(at, at)
+        refused = (share[:, None] + share > 1.01) | (np.minimum(spin[:, None], spin) > 0)
+        close = np.argwhere(np.triu(refused & (distance < _CLASH), 1))
+        if len(close):
+            i, j = close[0]
+            raise GeometryError(
+                f"site {atoms[j].label}: expected atoms at least {_CLASH} Angstrom apart, found its image under "
+                f"{self.space_group.triplet(atoms[j].operator)} {distance[i, j]:.2g} Angstrom from one of {atoms[i].label}")
+
+    @cached_property
     def magnetic_atoms(self) -> tuple[Atom, ...]:
         """Atoms with a spin. Bonds and magnetic structures count these."""
         return tuple(a for a in self.atoms if a.spin > 0)

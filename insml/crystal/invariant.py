@@ -19,22 +19,22 @@ Stabiliser = list[tuple[Array, bool]]
 def stabiliser(crystal: Crystal, one: Array, other: Array) -> Stabiliser:
     """Operators that map the pair of points (fractional) onto itself, up to a lattice vector."""
     group = crystal.space_group
-    out = []
-    for R, t, turn in zip(group.rotations, group.translations, crystal.rotations, strict=True):
-        a, b = R @ one + t, R @ other + t
-        for flipped, (first, second) in ((False, (one, other)), (True, (other, one))):
-            step = a - first
-            # where both ends are one point the exchange is no further operation
-            if (np.abs(step - np.rint(step)).max() < 1e-4 and np.abs(b - second - step).max() < 1e-4
-                    and not (flipped and np.array_equal(one, other))):
-                out.append((turn, flipped))
+    ends = np.stack([one, other])
+    images = np.einsum("oij,ej->oei", group.rotations, ends) + group.translations[:, None]
+    out: Stabiliser = []
+    # where both ends are one point the exchange is no further operation
+    for flipped in (False,) if np.array_equal(one, other) else (False, True):
+        step = images - (ends[::-1] if flipped else ends)
+        whole = np.rint(step[:, :1])
+        kept = np.flatnonzero(np.abs(step - whole).max(axis=(1, 2)) < 1e-4)
+        out += [(crystal.rotations[o], flipped) for o in kept]
     return out
 
 
 def averaged(matrix: Array, operators: Stabiliser) -> Array:
     """Mean of R M R^T, transposed where the ends are exchanged: the part of M that symmetry allows."""
-    images = [turn @ matrix @ turn.T for turn, _ in operators]
-    return np.mean([m.T if flipped else m for m, (_, flipped) in zip(images, operators, strict=True)], axis=0)
+    images = [turn @ (matrix.T if flipped else matrix) @ turn.T for turn, flipped in operators]
+    return np.asarray(np.mean(images, axis=0))
 
 
 def invariant_matrices(operators: Stabiliser, *, symmetric: bool = False) -> Array:

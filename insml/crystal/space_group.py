@@ -119,7 +119,7 @@ class SpaceGroup:
             array = np.zeros(0)
         if array.ndim == 2:
             array = array[None]
-        if array.shape[1:] != (3, 4):
+        if array.shape[1:] != (3, 4) or not np.isfinite(array).all():
             raise GeometryError("space group: expected a number, a symbol, operators such as 'x,y+1/2,-z' or 3x4 matrices, "
                                 f"found {value!r}")
         rotations, translations = np.rint(array[:, :, :3]), np.rint(array[:, :, 3] * DENOMINATOR)
@@ -164,9 +164,12 @@ def operator(triplet: str) -> Operator:
     import gemmi
 
     try:
-        return _operator(gemmi.Op(triplet.strip()))
+        op = gemmi.Op(triplet.strip())
+        if not (np.array(op.rot) % DENOMINATOR).any():
+            return _operator(op)
     except RuntimeError:
-        raise GeometryError(f"space group: expected operators such as 'x,y+1/2,-z', found {triplet.strip()!r}") from None
+        pass
+    raise GeometryError(f"space group: expected operators such as 'x,y+1/2,-z', found {triplet.strip()!r}")
 
 
 def _operator(op: Any) -> Operator:
