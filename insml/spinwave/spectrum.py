@@ -22,7 +22,8 @@ class Spectrum:
     Attributes
     ----------
     q : (nq, 3) r.l.u. of the chemical cell.
-    energy : (nq, nmode) meV, ascending for a single domain.
+    energy : (nq, nmode) meV, ascending for a single domain; in a rotating frame ascending in each of the blocks Q - k, Q,
+        Q + k, which follow one another.
     intensity : (nq, nmode) S_perp = sum_ab (delta_ab - Qhat_a Qhat_b) S^ab per chemical cell, no Bose factor. At Q = 0
         the direction of the next non-zero point in the list is used, else x.
     weight : share of the sample this domain has.
