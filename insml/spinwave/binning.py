@@ -94,6 +94,8 @@ def deposit(out: Array, rows: Indices, energy: Array, weight: Array, edges: Arra
 
     ``out`` is C-contiguous. Lines whose energy is NaN are left out. Memory is bounded however many there are.
     """
+    if not out.flags.c_contiguous:
+        raise GeometryError("out: expected a C-contiguous array, found another order")
     known = np.isfinite(energy)
     rows, energy, weight = rows[known], energy[known], weight[known]
     # what lies outside the window takes the width at its edge, so that a width need not be known far out

@@ -12,9 +12,11 @@ from insml.errors import ModelError
 
 Array = NDArray[np.float64]
 
-
+#: Numbers beyond this are mistakes; their products would overflow.
 LARGEST = 1e15
-"""Numbers beyond this are mistakes; their products would overflow."""
+
+#: Wave vectors (r.l.u.) beyond which sines lose their last digits.
+FARTHEST = 1e6
 
 
 def shown(value: Any) -> str:
@@ -105,7 +107,21 @@ def wave_vectors(value: Any) -> Array:
         raise ModelError(f"q: expected numbers of shape (nq, 3), found {shown(value)}") from None
     if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
         raise ModelError(f"q: expected finite numbers of shape (nq, 3), found shape {np.shape(value)}")
+    if points.size and np.abs(points).max() > FARTHEST:
+        raise ModelError(f"q: expected r.l.u. up to {FARTHEST:g}, where phases are still known, found "
+                         f"{np.abs(points).max():g}")
     return points
+
+
+def cell(value: Any, name: str) -> Array:
+    """(3, 3) rows that span a cell of atomic size."""
+    rows = matrix(value, name)
+    lengths = np.linalg.norm(rows, axis=1)
+    if not (lengths.min() > 1e-3 and lengths.max() < 1e6):
+        raise ModelError(f"{name}: expected lengths of 0.001 to 1e6 Angstrom, found {lengths.tolist()}")
+    if not abs(np.linalg.det(rows / lengths[:, None])) > 1e-6:
+        raise ModelError(f"{name}: expected a cell with a volume, found three vectors in a plane, {rows.tolist()}")
+    return rows
 
 
 def reject_unknown(keys: Mapping[str, Any], known: set[str], where: str) -> None:

@@ -89,7 +89,7 @@ class SpinModel:
         parameters: Mapping[str, Parameter] | None = None,
         _like: _core.Model | None = None,
     ) -> None:
-        self.lattice_vectors = checks.matrix(lattice_vectors, "lattice_vectors")
+        self.lattice_vectors = checks.cell(lattice_vectors, "lattice_vectors")
         cells = [checks.whole(m, "supercell") for m in checks.entries(supercell, "supercell")]
         if len(cells) != 3 or min(cells) < 1:
             raise ModelError(f"supercell: expected three positive integers, found {checks.shown(supercell)}")
