@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,13 +31,20 @@ _Link = tuple[int, int, NDArray[np.int64], Any, str]
 
 def matrix_of(value: ArrayLike, where: str) -> Array:
     """(3, 3) of a number (Heisenberg), a vector D (Dzyaloshinskii-Moriya, D.(S_i x S_j)) or a matrix."""
-    array = np.array(value, float)
+    array = _array(value, where)
     if array.ndim == 0:
         array = float(array) * np.eye(3)
     elif array.shape == (3,):
         x, y, z = array
         array = np.array([[0, z, -y], [-z, 0, x], [y, -x, 0]])
     return checks.matrix(array, where)
+
+
+def _array(value: ArrayLike, where: str) -> Array:
+    try:
+        return np.array(value, float)
+    except (TypeError, ValueError):
+        raise ModelError(f"{where}: expected a number, a vector or a 3x3 matrix, found {checks.shown(value)}") from None
 
 
 @dataclass
@@ -47,6 +55,10 @@ class _Direction:
     links: dict[int, Array] = field(default_factory=dict)
     quartic: dict[int, float] = field(default_factory=dict)
     atoms: dict[int, Array] = field(default_factory=dict)
+
+    def move(self, atoms: Sequence[int], matrices: Array) -> None:
+        for i, matrix in zip(atoms, matrices, strict=True):
+            self.atoms[i] = self.atoms.get(i, np.zeros((3, 3))) + matrix
 
 
 class Interactions:
@@ -63,7 +75,7 @@ class Interactions:
 
     def __init__(self, crystal: Crystal, bonds: BondTable | None = None) -> None:
         self.crystal = crystal
-        self.bonds = crystal.bonds() if bonds is None else bonds
+        self._bonds = bonds
         n = len(crystal.magnetic_atoms)
         self._links: list[_Link] = []
         self._quartic: list[_Link] = []
@@ -72,6 +84,12 @@ class Interactions:
         self._field = np.zeros(3)
         self._twins: list[Twin] = []
         self._moves: dict[str, _Direction] = {}
+        self._given: dict[str, Array] = {}
+
+    @cached_property
+    def bonds(self) -> BondTable:
+        """The bonds that numbers refer to."""
+        return self.crystal.bonds() if self._bonds is None else self._bonds
 
     def exchange(self, name: str, value: ArrayLike, bond: int = 1, *, atoms: str | Sequence[str] | None = None,
                  subset: Iterable[int] | None = None, symmetry: bool = True, biquadratic: bool = False) -> Interactions:
@@ -90,8 +108,13 @@ class Interactions:
         rows = self.bonds.of(bond)
         use = np.ones(len(rows), bool)
         if atoms is not None:
-            wanted = sorted([atoms] * 2 if isinstance(atoms, str) else (list(atoms) * 2)[:2])
+            wanted = sorted([atoms] * 2 if isinstance(atoms, str) else atoms)
+            if len(wanted) != 2:
+                raise ModelError(f"atoms: expected a label or two, found {wanted}")
             labels = [a.label for a in self.crystal.magnetic_atoms]
+            for label in wanted:
+                if label not in labels:
+                    raise ModelError(f"atoms: expected labels among {', '.join(dict.fromkeys(labels))}, found {label!r}")
             use &= [sorted((labels[self.bonds.atom1[r]], labels[self.bonds.atom2[r]])) == wanted for r in rows]
         if subset is not None:
             part = np.array(list(subset), int)
@@ -103,19 +126,20 @@ class Interactions:
         if biquadratic:
             return self._biquadratic(name, value, rows[use])
         given = matrix_of(value, name)
-        move = self._factor(name, value, given)
 
         def spread(matrix: Array) -> Array:
             if not symmetry:
                 return np.repeat(matrix[None], len(rows), axis=0)
             return self.bonds.rotated(bond, matrix)
 
+        matrices = spread(given)[use]
+        move = self._factor(name, value, given)
         first = len(self._links)
-        for r, J in zip(rows[use], spread(given)[use], strict=True):
+        for r, J in zip(rows[use], matrices, strict=True):
             self._links.append((int(self.bonds.atom1[r]), int(self.bonds.atom2[r]), self.bonds.dl[r], J, name))
         places = range(first, len(self._links))
         scalar = np.ndim(value) == 0
-        move.links.update(zip(places, [np.eye(3)] * len(places) if scalar else spread(given)[use], strict=True))
+        move.links.update(zip(places, [np.eye(3)] * len(places) if scalar else matrices, strict=True))
         if not scalar:
             for entry, a, c in _entries(name):
                 unit = np.zeros((3, 3))
@@ -129,14 +153,10 @@ class Interactions:
         return self
 
     def _biquadratic(self, name: str, value: ArrayLike, rows: NDArray[np.int64]) -> Interactions:
-        if np.ndim(value) != 0:
-            array = np.array(value, float)
-            if array.shape != (3, 3) or not np.allclose(array, array[0, 0] * np.eye(3)):
-                raise ModelError(f"{name}: expected a number for a biquadratic coupling, found {value!r}")
-            value = float(array[0, 0])
-        strength = float(np.array(value, float))
-        if not np.isfinite(strength):
-            raise ModelError(f"{name}: expected a finite number, found {value!r}")
+        array = _array(value, name)
+        if array.shape == (3, 3) and np.allclose(array, array[0, 0] * np.eye(3)):
+            array = array[0, 0]
+        strength = checks.number(array, name)
         move = self._factor(name, strength, strength * np.eye(3))
         for r in rows:
             move.quartic[len(self._quartic)] = 1.0
@@ -145,26 +165,30 @@ class Interactions:
 
     def _factor(self, name: str, value: ArrayLike, matrix: Array) -> _Direction:
         """The parameter called ``name``: the number itself, or a factor of a vector or matrix."""
-        start = float(np.array(value, float)) if np.ndim(value) == 0 else 1.0
-        known = self._moves.setdefault(name, _Direction(start))
-        same = [J for *_, J, label in self._links if label == name]
-        if known.value != start or (np.ndim(value) > 0 and same and not np.isclose(np.linalg.norm(same[0]),
-                                                                                   np.linalg.norm(matrix))):
-            raise ModelError(f"{name}: expected one value for each name, found a second one, {np.array(value).tolist()}")
-        return known
+        known = self._given.setdefault(name, matrix)
+        if not np.allclose(known, matrix, rtol=1e-9, atol=0):
+            raise ModelError(f"{name}: expected one value for each name, found {known.tolist()} and {matrix.tolist()}")
+        start = float(matrix[0, 0]) if np.ndim(value) == 0 else 1.0
+        move = self._moves.setdefault(name, _Direction(start))
+        if move.value != start:
+            raise ModelError(f"{name}: expected a number or a matrix for each name, found both")
+        return move
 
     def anisotropy(self, name: str, value: ArrayLike, atoms: Any = None) -> Interactions:
         """Adds S^T A S (meV) with A (3, 3), or its diagonal (3,), on the first atom of each site; symmetry rotates it.
 
         ``atoms``: a label, labels, or indices of magnetic atoms; None for all.
         """
-        given = np.array(value, float)
+        given = _array(value, name)
         given = checks.matrix(np.diag(given) if given.shape == (3,) else given, name)
         given = (given + given.T) / 2
         chosen = self._chosen(atoms)
         images = self._rotated_to_atoms([given] * len(self.crystal.sites), chosen, name)
+        # a multiple of one, which says nothing, is a number, so that one name serves an exchange constant too
+        number = np.array_equal(given, given[0, 0] * np.eye(3))
+        move = self._factor(name, float(given[0, 0]) if number else given, given)
+        move.move(chosen, np.tile(np.eye(3), (len(chosen), 1, 1)) if number else images)
         self._anisotropy[chosen] += images
-        self._moves.setdefault(name, _Direction(1.0)).atoms.update(zip(chosen, images, strict=True))
         for entry, a, c in _entries(name):
             unit = np.zeros((3, 3))
             unit[a, c] = unit[c, a] = 1.0
@@ -174,12 +198,12 @@ class Interactions:
                 images = self._rotated_to_atoms([unit] * len(self.crystal.sites), chosen, name)
             except ModelError:
                 continue  # tied to another entry
-            self._moves.setdefault(entry, _Direction(float(given[a, c]))).atoms.update(zip(chosen, images, strict=True))
+            self._moves.setdefault(entry, _Direction(float(given[a, c]))).move(chosen, images)
         return self
 
     def g(self, name: str, value: ArrayLike, atoms: Any = None) -> Interactions:
         """Sets the g-tensor, a number or (3, 3) on the first atom of each site. ``name`` is for messages."""
-        given = np.array(value, float)
+        given = _array(value, name)
         given = checks.matrix(given * np.eye(3) if given.ndim == 0 else given, name)
         chosen = self._chosen(atoms)
         self._g[chosen] = self._rotated_to_atoms([(given + given.T) / 2] * len(self.crystal.sites), chosen, name)
@@ -219,10 +243,11 @@ class Interactions:
         """Adds the magnetic dipole interaction of all pairs up to ``cutoff`` Angstrom, with the g-tensors set so far:
         -(mu0 muB^2 / 4 pi r^3) g_i^T (3 r r^T - 1) g_j."""
         pairs = self.crystal.bonds(cutoff, symmetry=False)
-        for i, j, dl, vector, length in zip(pairs.atom1, pairs.atom2, pairs.dl, pairs.vectors, pairs.length, strict=True):
-            r = vector / length
-            J = -DIPOLE / length**3 * self._g[i].T @ (3 * np.outer(r, r) - np.eye(3)) @ self._g[j]
-            self._links.append((int(i), int(j), dl, J, ""))
+        r = pairs.vectors / pairs.length[:, None]
+        tensor = (3 * r[:, :, None] * r[:, None] - np.eye(3)) * (-DIPOLE / pairs.length**3)[:, None, None]
+        J = self._g[pairs.atom1].transpose(0, 2, 1) @ tensor @ self._g[pairs.atom2]
+        for i, j, dl, matrix in zip(pairs.atom1, pairs.atom2, pairs.dl, J, strict=True):
+            self._links.append((int(i), int(j), dl, matrix, ""))
         return self
 
     def field(self, field: ArrayLike) -> Interactions:
@@ -240,7 +265,7 @@ class Interactions:
 
         Raises
         ------
-        ModelError : the structure has another number of spins than the crystal has magnetic atoms in that cell.
+        ModelError : the spins of the structure are not as many, or as long, as those of the crystal in that cell.
         """
         atoms = self.crystal.magnetic_atoms
         n, size = len(atoms), np.array(structure.supercell, int)
@@ -250,6 +275,11 @@ class Interactions:
         if spins.shape != (n * len(cells), 3):
             raise ModelError(f"structure: expected {n * len(cells)} spins, {n} for each of {len(cells)} cells, found "
                              f"{len(spins)}")
+        lengths, wanted = np.linalg.norm(spins, axis=1), np.tile(self.crystal.lengths, len(cells))
+        worst = int(np.abs(lengths - wanted).argmax())
+        if abs(lengths[worst] - wanted[worst]) > 1e-3 * wanted[worst]:
+            raise ModelError(f"structure: expected spin {worst} to have the length {wanted[worst]:g} of "
+                             f"{atoms[worst % n].label}, found {lengths[worst]:g}; lengths=crystal.lengths scales spins")
 
         def repeated(links: list[_Link]) -> tuple[list[tuple[int, int, NDArray[np.int64], Any]], list[str]]:
             out, labels = [], []
