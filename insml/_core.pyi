@@ -4,7 +4,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Model", "__version__", "convolve_mosaic"]
+__all__ = ["Model", "__version__", "broadened", "convolve_mosaic", "gradient"]
 
 __version__: str
 
@@ -53,3 +53,12 @@ def convolve_mosaic(
     step: float,
     threads: int,
 ) -> tuple[NDArray[np.float64], list[float]]: ...
+
+def gradient(
+    model: Model, directions: Sequence[Model], q: NDArray[np.float64], *, form_factor: bool, g_tensor: bool, blocks: bool,
+    threads: int,
+) -> NDArray[np.float64]: ...
+def broadened(
+    model: Model, directions: Sequence[Model], q: NDArray[np.float64], *, energy: NDArray[np.float64],
+    sigma: NDArray[np.float64], lowest: float, form_factor: bool, g_tensor: bool, blocks: bool, threads: int,
+) -> NDArray[np.float64]: ...

@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from insml.errors import ModelError
+from insml.spinwave.model import SpinModel
+from insml.spinwave.parameters import Parameter as Direction
 from insml.study.expressions import Matrix, matrix_values
 from insml.study.structure import MagneticStructure
 
@@ -78,6 +80,27 @@ class Candidate:
         if structure.twins:
             model["twins"] = [{"rot": [list(row) for row in t.rotation], "weight": t.weight} for t in structure.twins]
         return model
+
+    def spin_model(self, values: Mapping[str, float] | None = None) -> SpinModel:
+        """The model at ``values``, else at the reference values, with the candidate's parameters under their names: what
+        :meth:`SpinModel.with_parameters` and :func:`insml.spinwave.gradient.gradient` go by.
+
+        Raises
+        ------
+        ModelError : as :meth:`model`.
+        """
+        values = self.reference if values is None else values
+        model = SpinModel.from_dict(self.model(values))
+        zero = SpinModel.from_dict(self.model(dict.fromkeys(self.names, 0.0)))
+        directions = {}
+        for name in self.names:
+            # entries are linear in the parameters
+            unit = SpinModel.from_dict(self.model({n: float(n == name) for n in self.names}))
+            exchange = {b: J - J0 for b, ((*_, J), (*_, J0)) in enumerate(zip(unit.bonds, zero.bonds, strict=True))}
+            anisotropy = dict(enumerate(unit.anisotropy - zero.anisotropy))
+            directions[name] = Direction(values[name], {b: J for b, J in exchange.items() if J.any()}, {},
+                                         {i: A for i, A in anisotropy.items() if A.any()})
+        return model.replace(parameters=directions)
 
     def _check(self, values: Mapping[str, float]) -> None:
         expected = f"candidate {self.name}: expected the parameters {', '.join(self.names)}"

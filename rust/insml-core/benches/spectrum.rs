@@ -1,10 +1,12 @@
 //! Energies and S_perp, one thread, per wave vector: `cargo bench --bench spectrum`. Each model once with its blocks and
-//! once as a whole; `search` is what finding the blocks costs, once per model.
+//! once as a whole; `gradient` adds the derivatives along two directions; `search` is what finding the blocks costs, once
+//! per model.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use insml_core::lattice::Lattice;
 use insml_core::spinwave::blocks::Splitting;
 use insml_core::spinwave::blocks::split::Noise;
+use insml_core::spinwave::derivative::{DerivativeOptions, gradient};
 use insml_core::spinwave::{Bond, Compiled, Site, SpectrumOptions, SpinModel};
 use insml_core::vec3::{Mat3, Vec3};
 use std::hint::black_box;
@@ -81,6 +83,24 @@ fn generic(n: usize) -> SpinModel {
     model([1; 3], sites, bonds)
 }
 
+/// dh/dp for p a factor of all bonds.
+fn strength(model: &SpinModel) -> SpinModel {
+    let mut out = model.clone();
+    for site in &mut out.sites {
+        site.anisotropy = [[0.0; 3]; 3];
+    }
+    out
+}
+
+/// dh/dp for p a factor of all anisotropy.
+fn hardness(model: &SpinModel) -> SpinModel {
+    let mut out = model.clone();
+    for bond in &mut out.bonds {
+        bond.exchange = [[0.0; 3]; 3];
+    }
+    out
+}
+
 fn bench(c: &mut Criterion) {
     let q: Vec<Vec3> = (0..256).map(|i| [0.0137 * f64::from(i), 0.0071 * f64::from(i) + 0.003, 0.1]).collect();
     let options = |blocks| SpectrumOptions {
@@ -106,6 +126,19 @@ fn bench(c: &mut Criterion) {
         for (path, blocks) in [("blocks", true), ("whole", false)] {
             group.bench_function(BenchmarkId::new(path, name), |b| {
                 b.iter(|| compiled.spectrum(black_box(&q), options(blocks)).expect("stable"))
+            });
+        }
+    }
+    group.finish();
+    let mut group = c.benchmark_group("gradient");
+    group.throughput(Throughput::Elements(q.len() as u64));
+    for (name, model) in &models {
+        let compiled = Compiled::new(model.clone()).expect("a model");
+        let directions = [strength(model), hardness(model)].map(|m| Compiled::new(m).expect("a model"));
+        for (path, blocks) in [("blocks", true), ("whole", false)] {
+            let options = DerivativeOptions { form_factor: false, g_tensor: false, blocks, threads: 1 };
+            group.bench_function(BenchmarkId::new(path, name), |b| {
+                b.iter(|| gradient(&compiled, &directions.each_ref(), black_box(&q), options).expect("stable"))
             });
         }
     }

@@ -1,5 +1,6 @@
 //! Python bindings of `insml-core`: convert, call, wrap. No arithmetic here.
 
+mod derivative;
 mod error;
 mod mosaic;
 mod spinwave;
@@ -10,6 +11,8 @@ use pyo3::prelude::*;
 mod _core {
     use super::*;
 
+    #[pymodule_export]
+    use super::derivative::{broadened, gradient};
     #[pymodule_export]
     use super::mosaic::convolve_mosaic;
     #[pymodule_export]

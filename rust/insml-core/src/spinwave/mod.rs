@@ -7,6 +7,7 @@
 pub mod amplitude;
 pub mod blocks;
 pub mod bogoliubov;
+pub mod derivative;
 pub mod frame;
 pub mod hamiltonian;
 pub mod model;

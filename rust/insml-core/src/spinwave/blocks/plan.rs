@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::f64::consts::TAU;
 
 /// Elements relative to the size of h that the blocks may leave out.
-const EXACT: f64 = 1e-10;
+const EXACT: f64 = 1e-11;
 
 /// Values that are linear in the list 1, cos 2 pi k.d_1, sin 2 pi k.d_1, cos 2 pi k.d_2, ...
 #[derive(Clone, Debug, Default)]

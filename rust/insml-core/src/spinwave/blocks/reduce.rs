@@ -11,7 +11,7 @@ use faer::Mat;
 use num_complex::Complex64;
 
 /// Largest deviation, relative to the size of h, at which a symmetry holds.
-const EXACT: f64 = 1e-10;
+const EXACT: f64 = 1e-11;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -1,17 +1,20 @@
 //! h(k) in a gauge that knows the bond graph alone: every site stands at the barycentre of its neighbours, each weighted
-//! by the squared size of its coupling. A symmetry of the couplings that leaves k alone (a translation combined with a
-//! spin rotation, the swap of two layers, a rotation about collinear spins) is then a constant unitary matrix.
+//! by the square root of its coupling (the coupling itself would leave weakly coupled sites too little precision). A
+//! symmetry of the couplings that leaves k alone (a translation combined with a spin rotation, the swap of two layers, a
+//! rotation about collinear spins) is then a constant unitary matrix.
 
 use crate::error::{Error, Result};
-use crate::spinwave::hamiltonian::Hamiltonian;
+use crate::spinwave::hamiltonian::{Hamiltonian, Term};
 use crate::vec3::{Vec3, dot};
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use num_complex::Complex64;
 use std::f64::consts::TAU;
 
-/// Displacements closer than this (magnetic cells) are one.
-const SAME: f64 = 1e-8;
+/// Displacements closer than this (magnetic cells) are one: h then changes by less than 2 pi SAME |k| of its size.
+pub const SAME: f64 = 1e-11;
+/// Couplings below this share of the largest are rounding.
+const NOTHING: f64 = 1e-10;
 
 /// coefficient * e^{2 pi i sign k.delta} at (row, column) of the 2N x 2N form; `delta` 0 is no displacement.
 #[derive(Clone, Copy, Debug)]
@@ -101,9 +104,10 @@ impl Uniform {
 /// Positions p that minimise sum w |dl + p_j - p_i|^2, each connected part centred on its real positions.
 fn barycentres(hamiltonian: &Hamiltonian) -> Result<Vec<Vec3>> {
     let n = hamiltonian.n();
-    let weight = |t: &crate::spinwave::hamiltonian::Term| t.a.norm_sqr() + t.b.norm_sqr();
-    let largest = hamiltonian.terms.iter().map(weight).fold(0.0, f64::max);
-    let terms: Vec<_> = hamiltonian.terms.iter().filter(|t| weight(t) > 1e-20 * largest && t.row != t.column).collect();
+    let size = |t: &Term| t.a.norm_sqr() + t.b.norm_sqr();
+    let largest = hamiltonian.terms.iter().map(size).fold(0.0, f64::max);
+    let joins = |t: &&Term| size(t) > NOTHING * NOTHING * largest && t.row != t.column;
+    let terms: Vec<_> = hamiltonian.terms.iter().filter(joins).collect();
     let mut part: Vec<usize> = (0..n).collect();
     // union by repeated minimum: parts are few and n is small
     loop {
@@ -124,7 +128,7 @@ fn barycentres(hamiltonian: &Hamiltonian) -> Result<Vec<Vec3>> {
     let mut laplacian = Mat::<f64>::zeros(n, n);
     let mut pull = Mat::<f64>::zeros(n, 3);
     for t in &terms {
-        let w = weight(t) / largest;
+        let w = (size(t) / largest).powf(0.25);
         laplacian[(t.row, t.row)] += w;
         laplacian[(t.row, t.column)] -= w;
         for a in 0..3 {
