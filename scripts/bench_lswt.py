@@ -123,14 +123,14 @@ def generic(sites: int) -> SpinModel:
 
 
 SYSTEMS = {
-    "chain-fm": System(ferromagnetic_chain, 10, 20000),
-    "chain-afm": System(antiferromagnetic_chain, 10, 20000),
-    "square-16": System(lambda: lattice_antiferromagnet((4, 4, 1), 1.0, 0.2, 0.0), 20, 1500),
-    "goodenough": System(lambda: manganite_model("goodenough"), 40, 1500),
-    "dimer": System(lambda: manganite_model("dimer"), 40, 1500),
-    "generic-16": System(lambda: generic(16), 4, 1500),
-    "layers-32": System(lambda: lattice_antiferromagnet((4, 4, 2), 1.0, 0.2, 0.3), 10, 500),
-    "generic-32": System(lambda: generic(32), 3, 500),
+    "chain-fm": System(ferromagnetic_chain, 10, 200000),
+    "chain-afm": System(antiferromagnetic_chain, 10, 200000),
+    "square-16": System(lambda: lattice_antiferromagnet((4, 4, 1), 1.0, 0.2, 0.0), 20, 6000),
+    "goodenough": System(lambda: manganite_model("goodenough"), 40, 6000),
+    "dimer": System(lambda: manganite_model("dimer"), 40, 6000),
+    "generic-16": System(lambda: generic(16), 4, 6000),
+    "layers-32": System(lambda: lattice_antiferromagnet((4, 4, 2), 1.0, 0.2, 0.3), 10, 2000),
+    "generic-32": System(lambda: generic(32), 3, 2000),
 }
 
 

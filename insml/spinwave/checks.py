@@ -105,11 +105,16 @@ def wave_vectors(value: Any) -> Array:
         points = np.ascontiguousarray(np.atleast_2d(np.asarray(value, float)))
     except (TypeError, ValueError):
         raise ModelError(f"q: expected numbers of shape (nq, 3), found {shown(value)}") from None
-    if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
+    if points.ndim != 2 or points.shape[1] != 3:
         raise ModelError(f"q: expected finite numbers of shape (nq, 3), found shape {np.shape(value)}")
-    if points.size and np.abs(points).max() > FARTHEST:
-        raise ModelError(f"q: expected r.l.u. up to {FARTHEST:g}, where phases are still known, found "
-                         f"{np.abs(points).max():g}")
+    if not points.size:
+        return points
+    # NaN comes through; no array is made, for this is part of the time that small models take
+    farthest = max(points.max(), -points.min())
+    if not np.isfinite(farthest):
+        raise ModelError(f"q: expected finite numbers of shape (nq, 3), found {farthest} among them")
+    if farthest > FARTHEST:
+        raise ModelError(f"q: expected r.l.u. up to {FARTHEST:g}, where phases are still known, found {farthest:g}")
     return points
 
 

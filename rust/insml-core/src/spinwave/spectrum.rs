@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::lanes::{LANES, Real};
-use crate::parallel::with_threads;
+use crate::parallel::for_each;
 use crate::spinwave::amplitude::{Amplitudes, amplitude, perpendicular};
 use crate::spinwave::blocks::{Batch, Plan, Splitting, kernel};
 use crate::spinwave::bogoliubov::Bogoliubov;
@@ -11,7 +11,6 @@ use crate::spinwave::model::SpinModel;
 use crate::spinwave::rotation::Projector;
 use crate::vec3::{CVec3, Vec3, dot, norm, scale};
 use num_complex::Complex64;
-use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -129,34 +128,25 @@ impl Compiled {
             plan: plan.as_ref(),
             general: options.general,
         };
+        let chunk = chunk(n);
         // an absent tensor still needs one (empty) piece per chunk to zip with
         let mut tensors: Vec<&mut [Complex64]> = if options.tensor {
-            out.tensor.chunks_mut(CHUNK * n * 9).collect()
+            out.tensor.chunks_mut(chunk * n * 9).collect()
         } else {
-            (0..q.len().div_ceil(CHUNK)).map(|_| Default::default()).collect()
+            (0..q.len().div_ceil(chunk)).map(|_| Default::default()).collect()
         };
-        let pieces = ((0..q.len()).step_by(CHUNK))
-            .zip(out.energy.chunks_mut(CHUNK * n).zip(out.intensity.chunks_mut(CHUNK * n)))
+        let pieces = ((0..q.len()).step_by(chunk))
+            .zip(out.energy.chunks_mut(chunk * n).zip(out.intensity.chunks_mut(chunk * n)))
             .zip(&mut tensors)
             .map(|((start, (energy, intensity)), tensor)| {
-                (Points { all: q, range: start..q.len().min(start + CHUNK) }, Modes { energy, intensity, tensor })
+                (Points { all: q, range: start..q.len().min(start + chunk) }, Modes { energy, intensity, tensor })
             });
-        let errors: Vec<Error> = if options.threads == 1 || q.len() <= CHUNK {
-            let mut worker = Worker::new(&setting);
-            pieces.filter_map(|(points, modes)| worker.chunk(&setting, points, modes).err()).collect()
-        } else {
-            let pieces: Vec<_> = pieces.collect();
-            with_threads(options.threads, || {
-                pieces
-                    .into_par_iter()
-                    .map_init(
-                        || Worker::new(&setting),
-                        |worker, (points, modes)| worker.chunk(&setting, points, modes).err(),
-                    )
-                    .flatten()
-                    .collect()
-            })?
-        };
+        let errors = for_each(
+            options.threads,
+            pieces,
+            || Worker::new(&setting),
+            |worker, (points, modes)| worker.chunk(&setting, points, modes).err(),
+        );
         match errors.into_iter().min_by(|a, b| a.depth().total_cmp(&b.depth())) {
             Some(error) => Err(error),
             None => Ok(out),
@@ -164,8 +154,10 @@ impl Compiled {
     }
 }
 
-/// Wave vectors per task.
-const CHUNK: usize = 16 * LANES;
+/// Wave vectors per task: enough that handing them out costs nothing, few enough that no thread waits long for the last.
+fn chunk(modes: usize) -> usize {
+    (256 / modes.max(1)).clamp(4, 256) * LANES
+}
 
 /// Some of all wave vectors.
 struct Points<'a> {

@@ -21,7 +21,7 @@ mod scratch;
 
 use crate::error::{Error, Result};
 use crate::lanes::{LANES, Real};
-use crate::parallel::with_threads;
+use crate::parallel::for_each;
 use crate::spinwave::amplitude::Amplitudes;
 use crate::spinwave::blocks::Splitting;
 use crate::spinwave::blocks::kernel::supported;
@@ -33,7 +33,6 @@ use crate::vec3::{Vec3, dot, norm, scale};
 use dense::{Dense, Direction};
 use kernel::Batch;
 use plan::Plan;
-use rayon::prelude::*;
 pub use response::Profile;
 use response::Response;
 
@@ -152,17 +151,13 @@ fn walk(
     };
     let hats = hats(&model.model, q);
     let mut out = vec![0.0; q.len() * width];
-    let pieces: Vec<_> = q.chunks(CHUNK).zip(hats.chunks(CHUNK)).zip(out.chunks_mut((CHUNK * width).max(1))).collect();
-    let errors: Vec<Error> = with_threads(options.threads, || {
-        pieces
-            .into_par_iter()
-            .map_init(
-                || Worker::new(&setting),
-                |worker, ((q, hats), out)| worker.chunk(&setting, q, hats, width, out, &sink).err(),
-            )
-            .flatten()
-            .collect()
-    })?;
+    let pieces = q.chunks(CHUNK).zip(hats.chunks(CHUNK)).zip(out.chunks_mut((CHUNK * width).max(1)));
+    let errors = for_each(
+        options.threads,
+        pieces,
+        || Worker::new(&setting),
+        |worker, ((q, hats), out)| worker.chunk(&setting, q, hats, width, out, &sink).err(),
+    );
     match errors.into_iter().min_by(|a, b| a.depth().total_cmp(&b.depth())) {
         Some(error) => Err(error),
         None => Ok(out),
