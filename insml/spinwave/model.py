@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,9 @@ from insml.spinwave import checks, parameters
 from insml.spinwave.description import Description
 from insml.spinwave.parameters import Parameter
 from insml.spinwave.spectrum import Spectrum, Tensor
+
+if TYPE_CHECKING:
+    from insml.spinwave.gradient import Gradient
 
 Array = NDArray[np.float64]
 
@@ -330,6 +333,12 @@ class SpinModel:
             whole = np.atleast_2d(np.asanyarray(part))
             for start in range(0, len(whole), chunk):
                 yield self.spectrum(whole[start:start + chunk], **options)
+
+    def gradient(self, q: ArrayLike, parameters: Sequence[str] | None = None, **options: Any) -> Gradient:
+        """Energies and intensities with their derivatives: :func:`insml.spinwave.gradient.gradient` of this model."""
+        from insml.spinwave.gradient import gradient
+
+        return gradient(self, q, parameters, **options)
 
     def _domain(self, core: _core.Model, points: Array, inside: Array, twin: Twin, tensor: bool,
                 call: Mapping[str, Any]) -> Spectrum:

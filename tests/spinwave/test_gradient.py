@@ -60,7 +60,7 @@ def test_a_scale_of_all_couplings_is_a_scale_of_energies(name: str) -> None:
     assert len(model.describe().blocks) == 4
     values = np.array(list(candidate.reference.values()))
     q = np.random.default_rng(2).uniform(-2, 2, (50, 3))
-    g = gradient(model, q, form_factor=True)
+    g = model.gradient(q, form_factor=True)
     assert g.parameters == candidate.names
     np.testing.assert_allclose(g.d_energy @ values, g.energy, rtol=1e-9)
     scale = np.abs(g.d_intensity * values).max()
