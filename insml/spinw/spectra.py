@@ -162,6 +162,53 @@ class Spectra(Magnetism):
         return w, s
 
 
+    @matlab_style(6)
+    def horace_sqw(self, qh: ArrayLike, qk: ArrayLike, ql: ArrayLike, en: ArrayLike, pars: ArrayLike, mat: Any = None,
+                   resfun: str = "gauss", partrans: Callable[[Array], ArrayLike] | None = None, coordtrans: Any = None,
+                   useFast: bool = True, **options: Any) -> Array:
+        """S(q, w) at points, for fits: the modes of :meth:`horace`, each with a width in energy.
+
+        Parameters
+        ----------
+        qh, qk, ql, en : r.l.u. and meV, of one shape.
+        pars : one number for each of ``mat``, after ``partrans``; those of ``resfun``; a scale, 1 if left out.
+        resfun : "gauss" or "lor" with a FWHM in meV, or "voigt" (pseudo-Voigt) with a FWHM and the Lorentzian share.
+        coordtrans : (4, 4), applied to (qh, qk, ql, en) before.
+
+        Raises
+        ------
+        ModelError : another resfun, or numbers that are too few or too many for it.
+        """
+        if resfun not in _WIDTHS:
+            raise ModelError(f"resfun: expected one of {', '.join(_WIDTHS)}, found {resfun!r}")
+        numbers = np.asarray(pars, float).ravel()
+        couplings = 0 if mat is None else len([mat] if isinstance(mat, str) else list(mat))
+        least = couplings + _WIDTHS[resfun]
+        if len(numbers) not in (least, least + 1):
+            raise ModelError(f"pars: expected {couplings} for mat, {_WIDTHS[resfun]} for resfun {resfun!r} and perhaps a "
+                             f"scale, found {len(numbers)} numbers")
+        values, width = numbers[:couplings], numbers[couplings:least]
+        if not width[0] > 0:
+            raise ModelError(f"pars: expected a positive FWHM, found {width[0]:g}")
+        scale = float(numbers[least]) if len(numbers) > least else 1.0
+        points = np.stack(np.broadcast_arrays(*(np.asarray(x, float) for x in (qh, qk, ql, en))))
+        if coordtrans is not None:
+            points = np.tensordot(np.asarray(coordtrans, float), points, axes=1)
+        param = values if partrans is None else np.asarray(partrans(values), float)
+        w, s = self._horace(*points[:3], param=param if couplings else None, mat=mat, useFast=useFast, **options)
+        out = np.zeros(points.shape[1:])
+        for energy, strength in zip(w, s, strict=True):
+            x = 2.0 * (points[3] - energy) / width[0]
+            share = {"gauss": 0.0, "lor": 1.0}.get(resfun, width[-1])
+            out += strength * ((1 - share) * np.sqrt(np.log(2) / np.pi) * np.exp(-np.log(2) * x**2)
+                               + share / (np.pi * (1 + x**2))) * 2.0 / width[0]
+        return scale * out
+
+
+_WIDTHS = {"gauss": 1, "lor": 1, "voigt": 2}
+"""How many numbers each line shape takes."""
+
+
 def _ordered(pair: tuple[Spectrum, ...], n: int) -> tuple[Array, Array, Callable[[], NDArray[np.complex128]]]:
     """Energies, S_perp and (when called) S^ab of modes in SpinW's order.
 

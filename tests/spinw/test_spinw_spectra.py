@@ -358,3 +358,25 @@ def test_fit_of_a_powder() -> None:
         fit.fix_model_parameters(2)
     fit.replace_2D_data_with_1D_cuts([0.4], [2.1])
     assert fit.y.shape == (12, 1)
+
+
+def test_horace_sqw_is_the_modes_of_horace_with_a_width() -> None:
+    """Each line shape at its centre and at half its width, and its area; parameters in SpinW's order."""
+    sw, qh = chain(), np.array([0.1, 0.3])
+    w, s = sw.horace(qh, 0 * qh, 0 * qh, param=[-2.0], mat=["J"])
+    pars = [-2.0, 0.4, 3.0]
+    top = 3.0 * s[0] * 2 * np.sqrt(np.log(2) / np.pi) / 0.4
+    np.testing.assert_allclose(sw.horace_sqw(qh, 0 * qh, 0 * qh, w[0], pars, "mat", ["J"], "resfun", "gauss"), top)
+    np.testing.assert_allclose(sw.horace_sqw(qh, 0 * qh, 0 * qh, w[0] + 0.2, pars, mat=["J"]), top / 2)
+    np.testing.assert_allclose(sw.horace_sqw(qh, 0 * qh, 0 * qh, w[0] - 0.2, pars, mat=["J"], resfun="lor"),
+                               3.0 * s[0] / np.pi / 0.4)
+    en = np.linspace(-50, 60, 40001)
+    mixed = sw.horace_sqw(0.1, 0.0, 0.0, en, [-2.0, 0.4, 0.3], mat="J", resfun="voigt")
+    assert np.trapezoid(mixed, en) == pytest.approx(s[0][0], rel=2e-3)  # what the tails of the Lorentzian leave out
+    twice = sw.horace_sqw(qh, 0 * qh, 0 * qh, w[0], [-1.0, 0.4, 3.0], mat=["J"], partrans=lambda x: 2 * x,
+                          coordtrans=np.diag([1, 5, 5, 1]))
+    np.testing.assert_allclose(twice, top)
+    with pytest.raises(ModelError, match="resfun: expected one of gauss, lor, voigt, found 'sho'"):
+        sw.horace_sqw(qh, 0 * qh, 0 * qh, w[0], pars, mat=["J"], resfun="sho")
+    with pytest.raises(ModelError, match="pars: expected 1 for mat, 1 for resfun 'gauss' and perhaps a scale, found 1"):
+        sw.horace_sqw(qh, 0 * qh, 0 * qh, w[0], [-2.0], mat=["J"])
