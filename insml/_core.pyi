@@ -4,7 +4,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Model", "__version__", "broadened", "convolve_mosaic", "gradient"]
+__all__ = [
+    "Model", "__version__", "broadened", "convolve_mosaic", "gradient", "instrument_image", "kinematic_third", "linear_map",
+]
 
 __version__: str
 
@@ -61,4 +63,33 @@ def gradient(
 def broadened(
     model: Model, directions: Sequence[Model], q: NDArray[np.float64], *, energy: NDArray[np.float64],
     sigma: NDArray[np.float64], lowest: float, form_factor: bool, g_tensor: bool, blocks: bool, threads: int,
+) -> NDArray[np.float64]: ...
+def linear_map(
+    *, beam: Sequence[float], ki: float, kf: NDArray[np.float64], distance: NDArray[np.float64],
+    two_theta: NDArray[np.float64], azimuth: NDArray[np.float64], sample: NDArray[np.float64],
+    detector: NDArray[np.float64], to: str, spec_to_rlu: NDArray[np.float64] | None,
+) -> NDArray[np.float64]: ...
+def instrument_image(
+    *,
+    domains: Sequence[tuple[Model, NDArray[np.float64], float]],
+    centres: Sequence[NDArray[np.float64]],
+    widths: Sequence[NDArray[np.float64]],
+    vectors: Sequence[Sequence[float]],
+    slices: Sequence[
+        tuple[
+            tuple[float, float], float, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], Sequence[float],
+            tuple[tuple[float, float], tuple[float, float], NDArray[np.float32], Sequence[float]],
+        ]
+    ],
+    points: NDArray[np.uint32],
+    smooth: Sequence[float],
+    cells: int,
+    seed: int,
+    grid_step: float | None,
+    form_factor: bool,
+    threads: int,
+) -> NDArray[np.float64] | None: ...
+def kinematic_third(
+    *, lattice: NDArray[np.float64], beam: Sequence[float], third: Sequence[float], hkl: NDArray[np.float64], ei: float,
+    energy: Sequence[float],
 ) -> NDArray[np.float64]: ...

@@ -92,7 +92,7 @@ class Simulator:
         slopes, grid = self._frozen or (None, widths)
         flat, used = _core.convolve_mosaic(
             domains=[(model.domain_core(t), np.ascontiguousarray(t.rotation, float), float(t.weight))
-                     for t in _distinct_twins(model)],
+                     for t in distinct_twins(model)],
             axes=[(a.vector, a.edges.tolist()) for a in layout.axes],
             third_vector=layout.third,
             integrated=_quadrature(third) if isinstance(third, Integrated) else None,
@@ -140,7 +140,7 @@ def reachable(study: Study) -> NDArray[np.bool_]:
     return out
 
 
-def _distinct_twins(model: SpinModel) -> list[Twin]:
+def distinct_twins(model: SpinModel) -> list[Twin]:
     """Twins whose spectra coincide are one: tested at three wave vectors in general position."""
     if len(model.twins) < 2:
         return list(model.twins) or [Twin(np.eye(3), 1.0)]

@@ -6,7 +6,7 @@ momentum widths from its beam divergences. Both reduce to :class:`SliceWidths`, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from insml.crystal import Lattice
 from insml.errors import GeometryError
-from insml.instruments import MAPS, FermiInstrument
+from insml.instruments import MAPS, MERLIN, FermiInstrument, Sample
 from insml.mosaic import MosaicLayout
 
 Array = NDArray[np.float64]
@@ -68,7 +68,9 @@ class GaussianBroadening:
         return f"Gaussian, energy FWHM polynomial {self.energy_fwhm} meV, Q FWHM {self.q_fwhm} r.l.u."
 
 
-INSTRUMENTS = {"maps": MAPS}
+#: Of fields that images with Gaussian widths, which networks learn from, do not depend on.
+NOT_SIMULATED = {"simulated": False}
+INSTRUMENTS = {"maps": MAPS, "merlin": MERLIN}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ class DirectGeometry:
     """Widths of a Fermi-chopper spectrometer, beam and two momentum axes across it.
 
     instrument, version, package : which machine and slit package. frequency : chopper Hz for each Ei (meV).
-    sample_width : metres.
+    sample_width : metres, for the Gaussian widths. crystal : the sample as a whole instrument sees it; None for a cube of
+    ``sample_width`` along the beam and ``horizontal``. horizontal : r.l.u., with the beam the horizontal plane; None for
+    the first momentum axis.
     """
 
     instrument: str
@@ -84,6 +88,8 @@ class DirectGeometry:
     package: str
     frequency: dict[float, float]
     sample_width: float = 0.01
+    crystal: Sample | None = field(default=None, metadata=NOT_SIMULATED)
+    horizontal: tuple[float, float, float] | None = field(default=None, metadata=NOT_SIMULATED)
 
     def __post_init__(self) -> None:
         if self.instrument not in INSTRUMENTS:
@@ -115,6 +121,10 @@ class DirectGeometry:
             q = float(self.machine.q_sigma(0.5 * (lo + hi), spec.ei, sample_width=self.sample_width))
             out.append(SliceWidths((q / lengths[0], q / lengths[1]), tuple(float(c) for c in polynomial)))
         return out
+
+    def sample(self, beam: tuple[float, float, float], horizontal: tuple[float, float, float]) -> Sample:
+        """The crystal, or the cube that stands for it."""
+        return self.crystal or Sample((self.sample_width,) * 3, beam, horizontal)
 
     def describe(self) -> str:
         runs = ", ".join(f"{ei:g} meV / {f:g} Hz" for ei, f in self.frequency.items())

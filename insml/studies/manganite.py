@@ -37,8 +37,10 @@ def simulate(candidate: str, parameters: Mapping[str, float] | None = None, reso
     ----------
     candidate : "goodenough" or "dimer".
     parameters : meV by name; None stands for the published values, and so does each name left out.
-    resolution : "gaussian", the widths of the instrument on each axis by themselves, or None for no broadening.
-    samples, seed : of a sampled resolution; the two kinds above draw nothing.
+    resolution : "table" or "exact", the whole instrument (pulses, beam, sample, detectors) with modes from a table or
+        solved at every sample; "gaussian", widths on each axis by themselves; None for no broadening.
+    samples, seed : of the whole instrument, see :class:`insml.instrument_simulation.InstrumentSimulator`; the two last
+        kinds draw nothing.
 
     Raises
     ------
@@ -47,13 +49,16 @@ def simulate(candidate: str, parameters: Mapping[str, float] | None = None, reso
     InsmlError
         A resolution that does not exist.
     """
-    del samples, seed
     study = _study()
     if candidate not in study.candidates:
         raise ModelError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate}")
-    if resolution not in ("gaussian", None):
-        raise InsmlError(f"resolution: expected 'gaussian' or None (no other exists yet), found {resolution!r}")
+    if resolution not in ("gaussian", "table", "exact", None):
+        raise InsmlError(f"resolution: expected 'gaussian', 'table', 'exact' or None, found {resolution!r}")
+    values = study.candidates[candidate].reference | dict(parameters or {})
+    if resolution in ("table", "exact"):
+        from insml.instrument_simulation import simulate as simulate_instrument
+
+        return simulate_instrument(study, candidate, values, evaluation=resolution, samples=samples, seed=seed)
     from insml.simulation import simulate as simulate_study
 
-    values = study.candidates[candidate].reference | dict(parameters or {})
     return simulate_study(study, candidate, values, resolution=resolution is not None)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.errors import GeometryError, InsmlError
+from insml.instruments import Sample
 from insml.mosaic import Axis, MosaicLayout, SliceSpec
 from insml.resolution import Broadening, DirectGeometry, GaussianBroadening
 from insml.study.reader import Table, describe, is_number, is_numbers
@@ -19,7 +20,9 @@ MOSAIC_KEYS = ("u", "v", "third", "slices", "grid", "orientation")
 AXIS_KEYS = ("label", "vector", "edges", "centres")
 SLICE_KEYS = ("energy", "ei", "fractions")
 THIRD_KEYS = ("kind", "vector", "range", "samples", "scattering_angle", "ki")
-RESOLUTION_KEYS = ("kind", "energy_fwhm", "q_fwhm", "instrument", "version", "package", "frequency")
+RESOLUTION_KEYS = ("kind", "energy_fwhm", "q_fwhm", "instrument", "version", "package", "frequency", "sample",
+                   "horizontal")
+SAMPLE_KEYS = ("size", "x_axis", "y_axis")
 
 
 def read_mosaic(top: Table) -> tuple[MosaicLayout, Integrated | Kinematic]:
@@ -44,7 +47,7 @@ def read_mosaic(top: Table) -> tuple[MosaicLayout, Integrated | Kinematic]:
 def read_resolution(top: Table, layout: MosaicLayout) -> Broadening:
     table = top.table("resolution", RESOLUTION_KEYS)
     kinds = {"gaussian": ("energy_fwhm", "q_fwhm"),
-             "direct-geometry": ("instrument", "version", "package", "frequency")}
+             "direct-geometry": ("instrument", "version", "package", "frequency", "sample", "horizontal")}
     kind = table.choice("kind", tuple(kinds))
     _refuse_others(table, kind, kinds[kind])
     return _gaussian(table, layout) if kind == "gaussian" else _direct_geometry(table, layout)
@@ -160,9 +163,18 @@ def _direct_geometry(table: Table, layout: MosaicLayout) -> Broadening:
     try:
         return DirectGeometry(instrument=table.text("instrument"), version=table.whole("version", least=1),
                               package=table.text("package"),
-                              frequency=dict(zip(energies, frequency, strict=True)))
+                              frequency=dict(zip(energies, frequency, strict=True)), crystal=_sample(table),
+                              horizontal=table.direction("horizontal") if "horizontal" in table.data else None)
     except InsmlError as error:
         raise table.mistake("", "an instrument that is known", str(error)) from None
+
+
+def _sample(table: Table) -> Sample | None:
+    if "sample" not in table.data:
+        return None
+    sample = table.table("sample", SAMPLE_KEYS)
+    size = sample.numbers("size", 3)
+    return Sample((size[0], size[1], size[2]), sample.direction("x_axis"), sample.direction("y_axis"))
 
 
 def _refuse_others(table: Table, kind: str, used: tuple[str, ...]) -> None:

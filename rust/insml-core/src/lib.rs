@@ -4,10 +4,12 @@
 pub mod convolution;
 pub mod error;
 pub mod form_factor;
+pub mod instrument;
 pub mod lanes;
 pub mod lattice;
 pub mod parallel;
 pub mod spinwave;
+pub mod table;
 pub mod vec3;
 
 pub use error::{Error, Result};

@@ -2,6 +2,8 @@
 
 mod derivative;
 mod error;
+mod image;
+mod instrument;
 mod mosaic;
 mod spinwave;
 
@@ -13,6 +15,10 @@ mod _core {
 
     #[pymodule_export]
     use super::derivative::{broadened, gradient};
+    #[pymodule_export]
+    use super::image::{instrument_image, kinematic_third};
+    #[pymodule_export]
+    use super::instrument::linear_map;
     #[pymodule_export]
     use super::mosaic::convolve_mosaic;
     #[pymodule_export]

@@ -5,6 +5,8 @@
 
 pub mod bins;
 pub mod grid;
+pub mod image;
+pub mod kernel;
 pub mod mosaic;
 pub mod nodes;
 pub mod third;

@@ -14,10 +14,10 @@
 
 mod dense;
 mod kernel;
-mod modes;
-mod plan;
+pub(crate) mod modes;
+pub(crate) mod plan;
 mod response;
-mod scratch;
+pub(crate) mod scratch;
 
 use crate::error::{Error, Result};
 use crate::lanes::{LANES, Real};

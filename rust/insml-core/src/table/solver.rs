@@ -1,0 +1,204 @@
+//! Energies and products of amplitudes at `LANES` wave vectors at once.
+
+use crate::error::{Error, Result};
+use crate::lanes::factor::Failed;
+use crate::lanes::trig::sin_cos_turns;
+use crate::lanes::{Complex, LANES, Real};
+use crate::spinwave::bogoliubov::Bogoliubov;
+use crate::spinwave::derivative::modes::{FLOOR, mirrored, paired};
+use crate::spinwave::derivative::scratch::{Field, Scratch};
+use crate::table::Modes;
+use crate::vec3::Vec3;
+use num_complex::Complex64;
+
+/// Steps (r.l.u. of the magnetic cell) to the side at which a wave vector is tried again where a mode has no energy.
+const ASIDE: [f64; 3] = [1e-6, 1e-4, 1e-3];
+
+/// Scratch of one thread.
+pub struct Solver<'a> {
+    modes: &'a Modes<'a>,
+    trig: Vec<Real>,
+    failed: Failed,
+    real: Scratch<Real>,
+    complex: Scratch<Complex>,
+    dense: Bogoliubov,
+    z: Vec<Complex64>,
+    order: Vec<usize>,
+}
+
+impl<'a> Solver<'a> {
+    pub fn new(modes: &'a Modes<'a>) -> Self {
+        let plan = &modes.plan;
+        let largest = |real: bool| plan.blocks.iter().filter(|b| b.real == real).map(|b| b.size).max().unwrap_or(0);
+        Self {
+            modes,
+            trig: vec![Real::ZERO; 2 * plan.deltas.len() + 1],
+            failed: Failed::default(),
+            real: Scratch::new(largest(true)),
+            complex: Scratch::new(largest(false)),
+            dense: Bogoliubov::new(modes.hamiltonian.n()),
+            z: Vec::new(),
+            order: Vec::new(),
+        }
+    }
+
+    /// At up to `LANES` wave vectors (r.l.u. of the magnetic cell): for each its energies, block by block and ascending
+    /// within, and energy times products of each mode.
+    pub fn solve<T: Number>(&mut self, k: &[Vec3], energies: &mut [T], products: &mut [T]) -> Result<()> {
+        let (modes, width) = (self.modes.count, self.modes.width);
+        self.blocks(k, energies, products);
+        let failed = self.failed.0;
+        for l in (0..k.len()).filter(|&l| failed[l]) {
+            // an unstable point says so here
+            self.dense.solve(self.modes.hamiltonian, &self.modes.hamiltonian.chemical(&k[l]))?;
+            let (e, p) = (&mut energies[l * modes..(l + 1) * modes], &mut products[l * width..(l + 1) * width]);
+            let found = ASIDE.iter().any(|step| {
+                let aside = [k[l][0] + 0.6 * step, k[l][1] + 0.8 * step, k[l][2] + 0.3 * step];
+                self.blocks(&[aside], e, p);
+                !self.failed.0[0]
+            });
+            if !found {
+                return Err(Error::Numerical(format!(
+                    "spin waves at {:?}: no modes of positive energy beside it",
+                    k[l]
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn blocks<T: Number>(&mut self, k: &[Vec3], energies: &mut [T], products: &mut [T]) {
+        #[cfg(target_arch = "x86_64")]
+        if crate::spinwave::blocks::kernel::supported() {
+            // SAFETY: the features were just found on this machine
+            unsafe { self.blocks_fused(k, energies, products) };
+            return;
+        }
+        self.blocks_plain(k, energies, products);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn blocks_fused<T: Number>(&mut self, k: &[Vec3], energies: &mut [T], products: &mut [T]) {
+        self.blocks_plain(k, energies, products);
+    }
+
+    #[inline(always)]
+    fn blocks_plain<T: Number>(&mut self, k: &[Vec3], energies: &mut [T], products: &mut [T]) {
+        let plan = &self.modes.plan;
+        self.failed = Failed::default();
+        self.trig[0] = Real::splat(1.0);
+        for (d, delta) in plan.deltas.iter().enumerate() {
+            let mut turns = Real::ZERO;
+            for l in 0..LANES {
+                let k = &k[l.min(k.len() - 1)];
+                turns.0[l] = k[0] * delta[0] + k[1] * delta[1] + k[2] * delta[2];
+            }
+            let (s, c) = sin_cos_turns(turns);
+            self.trig[2 * d + 1] = c;
+            self.trig[2 * d + 2] = s;
+        }
+        let (mut mode, mut product) = (0, 0);
+        for (block, reduced) in plan.blocks.iter().zip(&self.modes.reduced) {
+            let floor = FLOOR * plan.scale;
+            let mut sink = Sink {
+                reduced,
+                lanes: k.len(),
+                at: (mode, product),
+                stride: (self.modes.count, self.modes.width),
+                z: &mut self.z,
+                order: &mut self.order,
+            };
+            if block.real {
+                let solve = if block.mirror { mirrored::<Real> } else { paired::<Real> };
+                solve(block, &self.trig, floor, &mut self.real, &mut self.failed);
+                sink.put(block.size, &self.real, energies, products);
+            } else {
+                let solve = if block.mirror { mirrored::<Complex> } else { paired::<Complex> };
+                solve(block, &self.trig, floor, &mut self.complex, &mut self.failed);
+                sink.put(block.size, &self.complex, energies, products);
+            }
+            mode += reduced.modes;
+            product += reduced.modes * reduced.products();
+        }
+    }
+}
+
+/// What tables (f32) and exact spectra (f64) are made of.
+pub trait Number: Copy {
+    fn of(x: f64) -> Self;
+}
+
+impl Number for f32 {
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+}
+
+impl Number for f64 {
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x
+    }
+}
+
+struct Sink<'a> {
+    reduced: &'a crate::table::reduced::Reduced,
+    lanes: usize,
+    /// First mode and first product of the block, and how many of each a wave vector has.
+    at: (usize, usize),
+    stride: (usize, usize),
+    z: &'a mut Vec<Complex64>,
+    order: &'a mut Vec<usize>,
+}
+
+impl Sink<'_> {
+    #[inline(always)]
+    fn put<F: Field + Lane, T: Number>(
+        &mut self,
+        size: usize,
+        scratch: &Scratch<F>,
+        energies: &mut [T],
+        products: &mut [T],
+    ) {
+        let each = self.reduced.products();
+        for l in 0..self.lanes {
+            self.order.clear();
+            self.order.extend(0..self.reduced.modes);
+            self.order.sort_unstable_by(|&a, &b| scratch.d[a].0[l].total_cmp(&scratch.d[b].0[l]));
+            for (rank, &m) in self.order.iter().enumerate() {
+                let energy = scratch.d[m].0[l];
+                energies[l * self.stride.0 + self.at.0 + rank] = T::of(energy);
+                self.z.clear();
+                for b in &self.reduced.basis {
+                    let t = &scratch.t[m * size..(m + 1) * size];
+                    self.z.push(b.iter().zip(t).map(|(b, t)| b * t.lane(l)).sum());
+                }
+                let mut slot = l * self.stride.1 + self.at.1 + rank * each;
+                self.reduced.multiply(self.z, |x| {
+                    products[slot] = T::of(energy * x);
+                    slot += 1;
+                });
+            }
+        }
+    }
+}
+
+trait Lane {
+    fn lane(&self, l: usize) -> Complex64;
+}
+
+impl Lane for Real {
+    #[inline(always)]
+    fn lane(&self, l: usize) -> Complex64 {
+        self.0[l].into()
+    }
+}
+
+impl Lane for Complex {
+    #[inline(always)]
+    fn lane(&self, l: usize) -> Complex64 {
+        Complex64::new(self.re.0[l], self.im.0[l])
+    }
+}

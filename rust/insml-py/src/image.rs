@@ -1,0 +1,116 @@
+//! `instrument_image`: spin waves through a whole instrument, on the bins of a mosaic.
+
+use crate::error::to_python;
+use crate::spinwave::{Model, mat3, rows, vec3s};
+use insml_core::convolution::image::{Domain, Evaluation, ImageRequest, ImageSlice, image};
+use insml_core::convolution::kernel::TimingKernel;
+use insml_core::convolution::third::Kinematics;
+use insml_core::lattice::Lattice;
+use insml_core::vec3::Vec3;
+use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, ToPyArray};
+use pyo3::prelude::*;
+
+type Kernel<'py> = ((f64, f64), (f64, f64), PyReadonlyArray3<'py, f32>, [f64; 3]);
+type Slice<'py> = (
+    (f64, f64),
+    f64,
+    PyReadonlyArray2<'py, f64>,
+    PyReadonlyArray2<'py, f64>,
+    PyReadonlyArray2<'py, f64>,
+    Vec3,
+    Kernel<'py>,
+);
+
+fn slice(s: &Slice<'_>) -> PyResult<ImageSlice> {
+    let (window, ei, thirds, deviations, along_kf, along_ki, (beta, x, cumulative, variance)) = s;
+    let shape = cumulative.as_array().dim();
+    Ok(ImageSlice {
+        window: *window,
+        ei: *ei,
+        thirds: rows(thirds)?.to_vec(),
+        rows: deviations.as_slice()?.to_vec(),
+        along_kf: vec3s(along_kf),
+        along_ki: *along_ki,
+        kernel: TimingKernel {
+            first_beta: beta.0,
+            beta_step: beta.1,
+            betas: shape.0,
+            first: x.0,
+            step: x.1,
+            rhos: shape.1,
+            points: shape.2,
+            cumulative: cumulative.as_slice()?.to_vec(),
+            variance: *variance,
+        },
+    })
+}
+
+/// Flat image (slices, axis 0, axis 1), or None where the modes do not come in blocks that depend on two components alone.
+/// Domains: (model, map of hkl (3, 3), weight). Slices: (window, ei, third coordinates (bins, 3), deviations
+/// (3 bins, variables), along kf (bins, 3), along ki, kernel ((first, step) of beta and of the argument, cumulative,
+/// variance)). `grid_step` None: every sample exact.
+#[pyfunction]
+#[pyo3(signature = (*, domains, centres, widths, vectors, slices, points, smooth, cells, seed, grid_step, form_factor, threads))]
+#[allow(clippy::too_many_arguments)]
+pub fn instrument_image<'py>(
+    py: Python<'py>,
+    domains: Vec<(Py<Model>, PyReadonlyArray2<'py, f64>, f64)>,
+    centres: [PyReadonlyArray1<'py, f64>; 2],
+    widths: [PyReadonlyArray1<'py, f64>; 2],
+    vectors: [Vec3; 3],
+    slices: Vec<Slice<'py>>,
+    points: PyReadonlyArray2<'py, u32>,
+    smooth: Vec<f64>,
+    cells: u32,
+    seed: u64,
+    grid_step: Option<f64>,
+    form_factor: bool,
+    threads: usize,
+) -> PyResult<Option<Bound<'py, PyArray1<f64>>>> {
+    let slices = slices.iter().map(slice).collect::<PyResult<Vec<_>>>()?;
+    let domains: Vec<Domain> = domains
+        .iter()
+        .map(|(model, map, weight)| Domain { model: &model.get().inner, map: mat3(map), weight: *weight })
+        .collect();
+    let request = ImageRequest {
+        centres: [centres[0].as_slice()?, centres[1].as_slice()?],
+        widths: [widths[0].as_slice()?, widths[1].as_slice()?],
+        vectors,
+        slices: &slices,
+        variables: points.as_array().ncols() - 2,
+        points: points.as_slice()?,
+        smooth: &smooth,
+        cells,
+        seed,
+        form_factor,
+        threads,
+    };
+    let evaluation = grid_step.map_or(Evaluation::Exact, |step| Evaluation::Table { step });
+    let found = py.detach(|| image(&domains, &request, evaluation)).map_err(|e| to_python(py, e))?;
+    Ok(found.map(|x| x.to_pyarray(py)))
+}
+
+/// Third coordinate of each in-plane hkl (n, 3) at each energy transfer, (n, energies) flat; NaN out of reach.
+#[pyfunction]
+#[pyo3(signature = (*, lattice, beam, third, hkl, ei, energy))]
+pub fn kinematic_third<'py>(
+    py: Python<'py>,
+    lattice: PyReadonlyArray2<'py, f64>,
+    beam: Vec3,
+    third: Vec3,
+    hkl: PyReadonlyArray2<'py, f64>,
+    ei: f64,
+    energy: Vec<f64>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let lattice = Lattice::new(mat3(&lattice)).map_err(|e| to_python(py, e))?;
+    let kinematics = Kinematics::new(&lattice, &beam, &third);
+    let found: Vec<f64> = rows(&hkl)?
+        .iter()
+        .flat_map(|q| {
+            let plane = lattice.q_cartesian(q);
+            let kinematics = &kinematics;
+            energy.iter().map(move |e| kinematics.coordinate(&plane, ei, *e).unwrap_or(f64::NAN))
+        })
+        .collect();
+    Ok(found.to_pyarray(py))
+}
