@@ -30,8 +30,8 @@ class InstrumentSimulator:
     Parameters
     ----------
     evaluation : "table" finds modes between the nodes of a table, "exact" solves every sample.
-    samples : for each bin; one whole square (4, 9, 16, ...) up to 36, cells of the bin within which, and within the
-        resolution, the dispersion is taken as straight; more than that, or "exact", draws everything.
+    samples : for each bin, rounded down to what tiles it, see :func:`clouds`. Up to 63 the dispersion is straight over the
+        resolution and the cells between samples, good to some per cent; from 64 on the instrument is drawn.
     seed : of the draws. threads : 0 for one per core; bits do not depend on it.
 
     Raises
@@ -49,13 +49,7 @@ class InstrumentSimulator:
             raise InsmlError(f"samples: expected at least one, found {samples}")
         self._study, self._candidate = study, study.candidates[candidate]
         self._evaluation, self._seed, self._threads = evaluation, seed, threads
-        straight = evaluation == "table" and samples <= 36
-        self._cells = int(np.sqrt(samples)) if straight else 0
-        self._smooth = [1.0 if straight else 0.0] * len(DRAWN)
-        self._points = sobol(samples if not straight else self._cells**2, 2 + len(DRAWN))
-        if straight:
-            middle = ((np.arange(self._cells) + 0.5) / self._cells * 2.0**32).astype(np.uint32)
-            self._points[:, :2] = np.stack(np.meshgrid(middle, middle), axis=-1).reshape(-1, 2)
+        self._points, self._cells, self._smooth = clouds(samples)
         self._slices = [
             (s.window, s.ei, s.thirds, s.deviations.reshape(-1, len(DRAWN)), s.along_kf, tuple(s.along_ki.tolist()),
              (*s.kernel.grids, s.kernel.cumulative, s.kernel.variance))
@@ -77,7 +71,7 @@ class InstrumentSimulator:
         flat = _core.instrument_image(
             domains=domains, centres=[a.centres for a in layout.axes], widths=[np.diff(a.edges) for a in layout.axes],
             vectors=[tuple(a.vector) for a in layout.axes] + [tuple(layout.third)], slices=self._slices,
-            points=self._points, smooth=self._smooth, cells=self._cells, seed=self._seed,
+            points=self._points, smooth=[self._smooth] * len(DRAWN), cells=self._cells, seed=self._seed,
             grid_step=TABLE_STEP if self._evaluation == "table" else None, form_factor=self._study.form_factor,
             threads=self._threads)
         if flat is None:
@@ -105,6 +99,22 @@ def instrument_of(study: Study) -> MosaicInstrument:
                 for ei, frequency in resolution.frequency.items()}
     orientation = Orientation(study.lattice, study.third.ki, horizontal)
     return MosaicInstrument(settings, resolution.sample(study.third.ki, horizontal), orientation)
+
+
+def clouds(samples: int) -> tuple[NDArray[np.uint32], int, float]:
+    """Points (n, 2 + variables) of 32 bits, cells along each side of a bin, and the share of the variance of all drawn
+    variables that is integrated with a straight dispersion.
+
+    A bin is tiled by cells, over each of which the dispersion is straight. Few samples leave all of the resolution to the
+    integral; from 64 on it is drawn but for a share that falls as 1 / samples.
+    """
+    side = int(np.sqrt(samples)) if samples < 64 else 2 ** int(np.log2(samples) / 2)
+    count = side**2 * (samples // side**2)
+    points = sobol(count, 2 + len(DRAWN))
+    middle = ((np.arange(side) + 0.5) / side * 2.0**32).astype(np.uint32)
+    cells = np.stack(np.meshgrid(middle, middle), axis=-1).reshape(-1, 2)
+    points[:, :2] = np.tile(cells, (count // side**2, 1))
+    return points, side, 1.0 if samples < 64 else 6.4 / count
 
 
 def sobol(count: int, dimensions: int) -> NDArray[np.uint32]:

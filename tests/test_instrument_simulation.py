@@ -103,11 +103,11 @@ def test_cells_come_near_the_drawn_image() -> None:
 
 @pytest.mark.parametrize("evaluation", ["exact", "table"])
 def test_the_same_bits_whatever_the_threads_and_on_a_second_run(evaluation: str) -> None:
-    one, two = (InstrumentSimulator(small(), "goodenough", evaluation=evaluation, samples=48, threads=n) for n in (1, 2))
+    one, two = (InstrumentSimulator(small(), "goodenough", evaluation=evaluation, samples=64, threads=n) for n in (1, 2))
     first = one.stack()
     assert np.array_equal(first, two.stack())
     assert np.array_equal(first, one.stack())
-    other = InstrumentSimulator(small(), "goodenough", evaluation=evaluation, samples=48, seed=1).stack()
+    other = InstrumentSimulator(small(), "goodenough", evaluation=evaluation, samples=64, seed=1).stack()
     assert not np.array_equal(first, other)
     np.testing.assert_allclose(other.mean(), first.mean(), rtol=0.05)
 
