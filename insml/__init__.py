@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from insml import studies
+    from insml import instruments, studies
     from insml.errors import (
         FormatError,
         GeometryError,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from insml.inquiry import classify, fit, investigate
     from insml.io import open_any as open
     from insml.mosaic import Mosaic, MosaicLayout
+    from insml.resolution.covariance import resolution_covariance
     from insml.simulation import simulate
     from insml.spinwave import Spectrum, SpinModel
 
@@ -31,6 +32,7 @@ _HOME = {
     "open": ("insml.io", "open_any"),
     "Mosaic": ("insml.mosaic", "Mosaic"),
     "MosaicLayout": ("insml.mosaic", "MosaicLayout"),
+    "resolution_covariance": ("insml.resolution.covariance", "resolution_covariance"),
     "simulate": ("insml.simulation", "simulate"),
     "SpinModel": ("insml.spinwave", "SpinModel"),
     "Spectrum": ("insml.spinwave", "Spectrum"),
@@ -50,16 +52,18 @@ __all__ = [
     "UnstableStructureError",
     "classify",
     "fit",
+    "instruments",
     "investigate",
     "open",
+    "resolution_covariance",
     "simulate",
     "studies",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "studies":
-        return import_module("insml.studies")
+    if name in ("instruments", "studies"):
+        return import_module(f"insml.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'insml' has no attribute {name!r}")
     module, attribute = _HOME[name]

@@ -31,7 +31,7 @@ def _turn(degrees: float, axis: int) -> Array:
 class Orientation:
     """A lattice on its goniometer.
 
-    ``u``, ``v``: r.l.u., the horizontal plane; with all angles zero u is along ki and v on the side of +y. ``psi``: angle of
+    ``u``, ``v``: r.l.u., the horizontal plane; with all angles zero u is along ki, v on the side of +y. ``psi``: angle of
     u from ki, anticlockwise seen from above. ``omega``, ``dpsi``, ``gl``, ``gs``: Horace's corrections (axis of the small
     goniometer, offset of psi, large and small arc). All degrees.
 

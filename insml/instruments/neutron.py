@@ -1,4 +1,4 @@
-"""Speed and wave vector of a neutron of given energy (CODATA 2018)."""
+"""Speed and wave vector of a neutron of given energy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-METRES_PER_SECOND = 437.39336  # neutron speed at 1 meV
+METRES_PER_SECOND = 1e6 / 2286.271439537201  # neutron speed at 1 meV, Horace's constants
 ANGSTROM2_MEV = 81.80421  # wavelength^2 times energy
 
 

@@ -14,7 +14,8 @@ _AFTER = {"sample": (4, 5, 6), "detector_depth": (7,), "detector_area": (8, 9), 
 FERMI_CONTRIBUTIONS = {"moderator": (0,), "aperture": (1, 2), "chopper": (3,), **_AFTER}
 # the moderator of a disk spectrometer has no time of its own in y: it narrows and ties the times of the two choppers
 DISK_CONTRIBUTIONS = {
-    "shape_chopper": (0,), "mono_chopper": (3,), "moderator": (), "horiz_divergence": (1,), "vert_divergence": (2,), **_AFTER}
+    "shape_chopper": (0,), "mono_chopper": (3,), "moderator": (), "horiz_divergence": (1,), "vert_divergence": (2,),
+    **_AFTER}
 
 
 def contribution_columns(instrument: Spectrometer) -> dict[str, tuple[int, ...]]:
@@ -33,8 +34,8 @@ def core_beam(instrument: Spectrometer) -> tuple[float, ...]:
 def before_sample(instrument: Spectrometer, *, moderator: bool = True) -> Array:
     """(4, 4) covariance of the first four deviations. Without ``moderator`` the times of two disks are independent."""
     if isinstance(instrument, FermiSpectrometer):
-        width, height = instrument.aperture_width, instrument.aperture_height
-        return np.diag([instrument.moderator.variance * moderator, width**2 / 12, height**2 / 12, instrument.chopper.variance])
+        width, height, start = instrument.aperture_width, instrument.aperture_height, instrument.moderator.variance
+        return np.diag([start * moderator, width**2 / 12, height**2 / 12, instrument.chopper.variance])
     out = np.diag([0.0, instrument.horizontal_divergence.variance, instrument.vertical_divergence.variance, 0.0])
     times = instrument.times
     out[np.ix_((0, 3), (0, 3))] = (times.covariance if moderator

@@ -38,7 +38,8 @@ def resolution_covariance(
     orientation : as for :func:`linear_map`.
     ei : meV, where it is not the instrument's own. Pulses stay those of the instrument.
     contributions : names of those to count, all where absent: moderator, aperture, chopper (disks: shape_chopper,
-        mono_chopper, moderator, horiz_divergence, vert_divergence), sample, detector_depth, detector_area, energy_bin, mosaic.
+        mono_chopper, moderator, horiz_divergence, vert_divergence), sample, detector_depth, detector_area, energy_bin,
+        mosaic.
 
     Raises
     ------

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parts import cube, disk, fermi
 
 from insml import GeometryError
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
+from insml.instruments import TubeDetector
 from insml.resolution.beam import contribution_columns
 from insml.resolution.covariance import mosaic_covariance, resolution_covariance
 from insml.resolution.element import DetectorElement
-from insml.resolution.linear_map import frame_matrix
-
-from parts import cube, disk, fermi
+from insml.resolution.linear_map import frame_matrix, linear_map
 
 ORIENTATION = Orientation(Lattice(3, 4, 5), (1, 1, 0), (0, 0, 1))
 BIN = (12.5, 13.5)
@@ -170,3 +170,22 @@ def test_elements_that_cannot_be(change):
 
 def test_frames_span_the_same_space():
     np.testing.assert_allclose(frame_matrix(np.eye(3), ORIENTATION), frame_matrix("hkl", ORIENTATION))
+
+
+def test_tubes_of_two_kinds():
+    """Absorption in each tube, through the map."""
+    widths = np.array([0.0254, 0.0127, 0.0254])
+    tubes = DetectorElement(3.5, [20.0, 40, 60], 0.0, widths, 4.0, kind="tube")
+    found = covariance(DISK, detector=tubes, energy_bin=[BIN] * 3, contributions=["detector_depth", "detector_area"])
+    rows = linear_map(DISK, cube(), tubes, 13.0, ORIENTATION, frame="spectrometer")[:, :, 7:10]
+    kf = np.sqrt((DISK.ei - 13.0) / 2.072124624737861)
+    for n, width in enumerate(widths):
+        expected = rows[n] @ TubeDetector(width, 4.0).covariance(kf) @ rows[n].T
+        np.testing.assert_allclose(found[n], expected, rtol=1e-12, atol=1e-14 * expected.max())
+
+
+def test_without_its_moderator_two_disks_are_independent():
+    times = ["shape_chopper", "mono_chopper"]
+    parts = sum(covariance(DISK, contributions=[name]) for name in times)
+    np.testing.assert_allclose(covariance(DISK, contributions=times), parts, rtol=1e-12)
+    assert abs(covariance(DISK, contributions=[*times, "moderator"]) - parts).max() > 1e-3 * parts.max()

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from parts import cube, disk, fermi
 
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.instruments import FermiSpectrometer
 from insml.resolution.element import DetectorElement
 from insml.resolution.linear_map import ENERGY_PER_K2, TIME_PER_LENGTH, linear_map, sample_frame, time_bin
-from parts import cube, disk, fermi
 
 SPEED = 1e6 / TIME_PER_LENGTH
 ORIENTATION = Orientation(Lattice(4.4, 5.5, 6.6, 100, 105, 110), (1, 0.2, 0), (0, 1, 0.3), 25, 10, 1, 3, -2)
