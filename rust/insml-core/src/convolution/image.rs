@@ -282,7 +282,6 @@ struct Worker<'a> {
     encounters: Vec<Encounter>,
     exact: [Vec<f64>; 3],
     products: Vec<f64>,
-    unused: Vec<f64>,
 }
 
 impl<'a> Worker<'a> {
@@ -301,7 +300,6 @@ impl<'a> Worker<'a> {
             encounters: Vec::new(),
             exact: Default::default(),
             products: Vec::new(),
-            unused: Vec::new(),
         }
     }
 
@@ -476,7 +474,6 @@ impl<'a> Worker<'a> {
             energies.resize(count * LANES, 0.0);
         }
         self.products.resize(width * LANES, 0.0);
-        self.unused.resize(width * LANES, 0.0);
         let steps = [[0.0; 3], scale(&modes.basis[0], DIFFERENCE), scale(&modes.basis[1], DIFFERENCE)];
         let mut sum = 0.0;
         for samples in self.samples.chunks(LANES) {
@@ -487,8 +484,8 @@ impl<'a> Worker<'a> {
                     std::array::from_fn(|a| view.k[a] + dx * view.axes[0][a] + dy * view.axes[1][a] + step[a])
                 };
                 let k: Vec<Vec3> = samples.iter().map(place).collect();
-                let products = if which == 0 { &mut self.products } else { &mut self.unused };
-                solver.solve(&k, &mut energies[..lanes * count], &mut products[..lanes * width])?;
+                let products = if which == 0 { &mut self.products[..lanes * width] } else { &mut [] };
+                solver.solve(&k, &mut energies[..lanes * count], products)?;
             }
             let [here, beyond, across] = &self.exact;
             for (l, sample) in samples.iter().enumerate() {

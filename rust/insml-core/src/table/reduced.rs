@@ -5,6 +5,7 @@
 //!   amp(Q) = G(Q) z,  G(Q) = sum_c w_c(Q) D_c,  S_perp = z^+ W z,  W = G^+ (1 - q q) G.
 //! The products of z are what a table has to hold: unlike amplitudes they have no free phase.
 
+use crate::lanes::{Complex, Real, Scalar};
 use crate::spinwave::blocks::plan::Rows;
 use crate::spinwave::derivative::plan::BlockPlan;
 use crate::vec3::{CVec3, Vec3};
@@ -71,11 +72,12 @@ impl Reduced {
     }
 
     /// Products of z: z_i z_j, i <= j; of complex z the real and the imaginary part of conj(z_i) z_j for i < j.
-    pub fn multiply(&self, z: &[Complex64], mut put: impl FnMut(f64)) {
+    #[inline(always)]
+    pub fn multiply(&self, z: &[Complex], mut put: impl FnMut(Real)) {
         for (i, x) in z.iter().enumerate() {
             put(x.norm_sqr());
             for y in &z[i + 1..] {
-                let p = x.conj() * y;
+                let p = x.conj() * *y;
                 put(p.re);
                 if !self.real {
                     put(p.im);

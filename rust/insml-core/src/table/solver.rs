@@ -3,13 +3,14 @@
 use crate::error::{Error, Result};
 use crate::lanes::factor::Failed;
 use crate::lanes::trig::sin_cos_turns;
-use crate::lanes::{Complex, LANES, Real};
+use crate::lanes::{Complex, LANES, Real, Scalar};
 use crate::spinwave::bogoliubov::Bogoliubov;
 use crate::spinwave::derivative::modes::{FLOOR, mirrored, paired};
+use crate::spinwave::derivative::plan::BlockPlan;
 use crate::spinwave::derivative::scratch::{Field, Scratch};
 use crate::table::Modes;
+use crate::table::reduced::Reduced;
 use crate::vec3::Vec3;
-use num_complex::Complex64;
 
 /// Steps (r.l.u. of the magnetic cell) to the side at which a wave vector is tried again where a mode has no energy.
 const ASIDE: [f64; 3] = [1e-6, 1e-4, 1e-3];
@@ -22,8 +23,7 @@ pub struct Solver<'a> {
     real: Scratch<Real>,
     complex: Scratch<Complex>,
     dense: Bogoliubov,
-    z: Vec<Complex64>,
-    order: Vec<usize>,
+    room: Room,
 }
 
 impl<'a> Solver<'a> {
@@ -37,13 +37,12 @@ impl<'a> Solver<'a> {
             real: Scratch::new(largest(true)),
             complex: Scratch::new(largest(false)),
             dense: Bogoliubov::new(modes.hamiltonian.n()),
-            z: Vec::new(),
-            order: Vec::new(),
+            room: Room::default(),
         }
     }
 
     /// At up to `LANES` wave vectors (r.l.u. of the magnetic cell): for each its energies, block by block and ascending
-    /// within, and energy times products of each mode.
+    /// within, and energy times products of each mode, unless `products` is empty.
     pub fn solve<T: Number>(&mut self, k: &[Vec3], energies: &mut [T], products: &mut [T]) -> Result<()> {
         let (modes, width) = (self.modes.count, self.modes.width);
         self.blocks(k, energies, products);
@@ -51,7 +50,8 @@ impl<'a> Solver<'a> {
         for l in (0..k.len()).filter(|&l| failed[l]) {
             // an unstable point says so here
             self.dense.solve(self.modes.hamiltonian, &self.modes.hamiltonian.chemical(&k[l]))?;
-            let (e, p) = (&mut energies[l * modes..(l + 1) * modes], &mut products[l * width..(l + 1) * width]);
+            let e = &mut energies[l * modes..(l + 1) * modes];
+            let p = if products.is_empty() { &mut [] } else { &mut products[l * width..(l + 1) * width] };
             let found = ASIDE.iter().any(|step| {
                 let aside = [k[l][0] + 0.6 * step, k[l][1] + 0.8 * step, k[l][2] + 0.3 * step];
                 self.blocks(&[aside], e, p);
@@ -106,21 +106,28 @@ impl<'a> Solver<'a> {
                 lanes: k.len(),
                 at: (mode, product),
                 stride: (self.modes.count, self.modes.width),
-                z: &mut self.z,
-                order: &mut self.order,
+                room: &mut self.room,
             };
             if block.real {
-                let solve = if block.mirror { mirrored::<Real> } else { paired::<Real> };
                 solve(block, &self.trig, floor, &mut self.real, &mut self.failed);
                 sink.put(block.size, &self.real, energies, products);
             } else {
-                let solve = if block.mirror { mirrored::<Complex> } else { paired::<Complex> };
                 solve(block, &self.trig, floor, &mut self.complex, &mut self.failed);
                 sink.put(block.size, &self.complex, energies, products);
             }
             mode += reduced.modes;
             product += reduced.modes * reduced.products();
         }
+    }
+}
+
+/// Called by name, so that it is compiled with the features of its caller.
+#[inline(always)]
+fn solve<F: Field>(block: &BlockPlan, trig: &[Real], floor: f64, scratch: &mut Scratch<F>, failed: &mut Failed) {
+    if block.mirror {
+        mirrored(block, trig, floor, scratch, failed);
+    } else {
+        paired(block, trig, floor, scratch, failed);
     }
 }
 
@@ -143,62 +150,56 @@ impl Number for f64 {
     }
 }
 
+/// Where the modes of one block go.
 struct Sink<'a> {
-    reduced: &'a crate::table::reduced::Reduced,
+    reduced: &'a Reduced,
     lanes: usize,
     /// First mode and first product of the block, and how many of each a wave vector has.
     at: (usize, usize),
     stride: (usize, usize),
-    z: &'a mut Vec<Complex64>,
-    order: &'a mut Vec<usize>,
+    room: &'a mut Room,
+}
+
+#[derive(Default)]
+struct Room {
+    z: Vec<Complex>,
+    products: Vec<Real>,
+    order: Vec<usize>,
 }
 
 impl Sink<'_> {
     #[inline(always)]
-    fn put<F: Field + Lane, T: Number>(
-        &mut self,
-        size: usize,
-        scratch: &Scratch<F>,
-        energies: &mut [T],
-        products: &mut [T],
-    ) {
+    fn put<F: Field, T: Number>(&mut self, size: usize, scratch: &Scratch<F>, energies: &mut [T], products: &mut [T]) {
         let each = self.reduced.products();
-        for l in 0..self.lanes {
-            self.order.clear();
-            self.order.extend(0..self.reduced.modes);
-            self.order.sort_unstable_by(|&a, &b| scratch.d[a].0[l].total_cmp(&scratch.d[b].0[l]));
-            for (rank, &m) in self.order.iter().enumerate() {
-                let energy = scratch.d[m].0[l];
-                energies[l * self.stride.0 + self.at.0 + rank] = T::of(energy);
-                self.z.clear();
+        let Room { z, products: found, order } = &mut *self.room;
+        found.clear();
+        if !products.is_empty() {
+            for m in 0..self.reduced.modes {
+                z.clear();
                 for b in &self.reduced.basis {
-                    let t = &scratch.t[m * size..(m + 1) * size];
-                    self.z.push(b.iter().zip(t).map(|(b, t)| b * t.lane(l)).sum());
+                    let mut sum = Complex::ZERO;
+                    for (b, t) in b.iter().zip(&scratch.t[m * size..(m + 1) * size]) {
+                        sum = t.into_amplitude(sum, Complex { re: Real::splat(b.re), im: Real::splat(b.im) });
+                    }
+                    z.push(sum);
                 }
-                let mut slot = l * self.stride.1 + self.at.1 + rank * each;
-                self.reduced.multiply(self.z, |x| {
-                    products[slot] = T::of(energy * x);
-                    slot += 1;
-                });
+                let energy = scratch.d[m];
+                self.reduced.multiply(z, |x| found.push(x.scale(energy)));
             }
         }
-    }
-}
-
-trait Lane {
-    fn lane(&self, l: usize) -> Complex64;
-}
-
-impl Lane for Real {
-    #[inline(always)]
-    fn lane(&self, l: usize) -> Complex64 {
-        self.0[l].into()
-    }
-}
-
-impl Lane for Complex {
-    #[inline(always)]
-    fn lane(&self, l: usize) -> Complex64 {
-        Complex64::new(self.re.0[l], self.im.0[l])
+        for l in 0..self.lanes {
+            order.clear();
+            order.extend(0..self.reduced.modes);
+            order.sort_unstable_by(|&a, &b| scratch.d[a].0[l].total_cmp(&scratch.d[b].0[l]));
+            for (rank, &m) in order.iter().enumerate() {
+                energies[l * self.stride.0 + self.at.0 + rank] = T::of(scratch.d[m].0[l]);
+                if !products.is_empty() {
+                    let slot = l * self.stride.1 + self.at.1 + rank * each;
+                    for (to, from) in products[slot..slot + each].iter_mut().zip(&found[m * each..(m + 1) * each]) {
+                        *to = T::of(from.0[l]);
+                    }
+                }
+            }
+        }
     }
 }
