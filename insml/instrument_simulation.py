@@ -51,8 +51,8 @@ class InstrumentSimulator:
         self._evaluation, self._seed, self._threads = evaluation, seed, threads
         self._points, self._cells, self._smooth = clouds(samples)
         self._slices = [
-            (s.window, s.ei, s.thirds, s.deviations.reshape(-1, len(DRAWN)), s.along_kf, tuple(s.along_ki.tolist()),
-             (*s.kernel.grids, s.kernel.cumulative, s.kernel.variance))
+            ((s.window, s.ei, s.thirds, s.along_kf, tuple(s.along_ki.tolist()),
+              (*s.kernel.grids, s.kernel.cumulative, s.kernel.variance)), s.deviations.reshape(-1, len(DRAWN)))
             for s in instrument_of(study).slices(study.layout)]
 
     def stack(self, values: Mapping[str, float] | None = None) -> Array:

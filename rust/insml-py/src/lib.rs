@@ -16,7 +16,7 @@ mod _core {
     #[pymodule_export]
     use super::derivative::{broadened, gradient};
     #[pymodule_export]
-    use super::image::{instrument_image, kinematic_third};
+    use super::image::{ForwardImage, instrument_image, kinematic_third};
     #[pymodule_export]
     use super::instrument::linear_map;
     #[pymodule_export]

@@ -6,39 +6,26 @@
 //! but small clouds that overlap, and few of them do. s = 0 draws everything.
 
 use crate::convolution::kernel::TimingKernel;
+use crate::convolution::slice::{Distinct, Domain, Slice};
 use crate::error::{Error, Result};
 use crate::lanes::LANES;
 use crate::parallel::for_each;
-use crate::spinwave::{Amplitudes, Compiled, SpinModel};
+use crate::spinwave::SpinModel;
 use crate::table::solver::Solver;
-use crate::table::{Grid, Modes, Table, WeighScratch};
-use crate::vec3::{Vec3, dot, norm, scale};
+use crate::table::weigh::{Place, Weigher};
+use crate::table::{Grid, Modes, Table};
+use crate::vec3::{Vec3, dot, scale};
 
 /// c in E = c k^2, meV Angstrom^2.
 const C: f64 = crate::convolution::third::MEV_ANGSTROM2;
 /// Step of differences for group velocities where there is no table, r.l.u. of the magnetic cell.
 const DIFFERENCE: f64 = 1e-4;
 
-/// One slice: bins (axis 0, axis 1) row by row.
+/// One slice and how its neutrons deviate.
 pub struct ImageSlice {
-    /// Energy window, meV; the incident energy.
-    pub window: (f64, f64),
-    pub ei: f64,
-    /// Third coordinate of each bin at the window's ends and middle, low to high; NaN where the spectrometer cannot reach.
-    pub thirds: Vec<[f64; 3]>,
+    pub slice: Slice,
     /// Deviation in axis 0, axis 1 and energy for a unit of each drawn variable, all uniform in (-1/2, 1/2): (bin, 3, variables).
     pub rows: Vec<f64>,
-    /// hkl of a step of 1/Angstrom along kf for each bin, and along ki.
-    pub along_kf: Vec<Vec3>,
-    pub along_ki: Vec3,
-    pub kernel: TimingKernel,
-}
-
-/// A domain: `map` takes hkl to the domain's own.
-pub struct Domain<'a> {
-    pub model: &'a Compiled,
-    pub map: [Vec3; 3],
-    pub weight: f64,
 }
 
 /// How modes are found at each sample.
@@ -73,32 +60,14 @@ pub struct ImageRequest<'a> {
 /// Mean intensity per meV, (slices, axis 0, axis 1); None where the modes of a model do not come in blocks that depend on
 /// two components of the wave vector alone. Bits depend on neither threads nor chunks.
 pub fn image(domains: &[Domain], request: &ImageRequest, evaluation: Evaluation) -> Result<Option<Vec<f64>>> {
-    let amplitude = |d: &Domain| Amplitudes::new(&d.model.model, &d.model.hamiltonian, request.form_factor, false);
-    // domains in zero field share a model, and with it the blocks and the table
-    let mut distinct: Vec<&Compiled> = Vec::new();
-    let which: Vec<usize> = domains
-        .iter()
-        .map(|d| {
-            distinct.iter().position(|m| std::ptr::eq(*m, d.model)).unwrap_or_else(|| {
-                distinct.push(d.model);
-                distinct.len() - 1
-            })
-        })
-        .collect();
-    let first = |m: usize| &domains[which.iter().position(|w| *w == m).unwrap_or(0)];
-    let amplitudes: Vec<Amplitudes> = (0..distinct.len()).map(|m| amplitude(first(m))).collect();
-    let mut modes = Vec::new();
-    for (model, amplitudes) in distinct.iter().zip(&amplitudes) {
-        match Modes::new(model, amplitudes)? {
-            Some(found) => modes.push(found),
-            None => return Ok(None),
-        }
-    }
+    let distinct = Distinct::of(domains, request.form_factor);
+    let Some(modes) = distinct.modes()? else { return Ok(None) };
+    let which = &distinct.which;
     let mut tables = Vec::new();
     if let Evaluation::Table { step } = evaluation {
         for (m, modes) in modes.iter().enumerate() {
             let mut bounds = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
-            for domain in domains.iter().zip(&which).filter(|(_, w)| **w == m).map(|(d, _)| d) {
+            for domain in domains.iter().zip(which).filter(|(_, w)| **w == m).map(|(d, _)| d) {
                 widen(&mut bounds, domain, modes, request);
             }
             tables.push(Table::build(modes, Grid::around(bounds.0, bounds.1, [step; 2]), request.threads)?);
@@ -106,7 +75,7 @@ pub fn image(domains: &[Domain], request: &ImageRequest, evaluation: Evaluation)
     }
     let views: Vec<Seen> = domains
         .iter()
-        .zip(&which)
+        .zip(which)
         .map(|(d, &m)| Seen {
             model: &d.model.model,
             modes: &modes[m],
@@ -224,7 +193,7 @@ struct Encounter {
 }
 
 impl<'a> Meeting<'a> {
-    fn new(spec: &'a ImageSlice, cloud: [f64; 6], modes: &Modes, view: &View) -> Self {
+    fn new(spec: &'a Slice, cloud: [f64; 6], modes: &Modes, view: &View) -> Self {
         let (lo, hi) = spec.window;
         let energies = [spec.ei, spec.ei - 0.5 * (lo + hi)];
         Self {
@@ -259,7 +228,8 @@ impl<'a> Meeting<'a> {
 
     #[inline(always)]
     fn share(&self, e: &Encounter) -> f64 {
-        f64::from(self.kernel.between(e.beta, e.rho, e.low, e.high))
+        let curve = self.kernel.curve(e.beta, e.rho);
+        f64::from(curve.below(e.high) - curve.below(e.low))
     }
 
     /// Where in the slice, -1 to 1.
@@ -277,7 +247,7 @@ struct Worker<'a> {
     samples: Vec<Sample>,
     cloud: [f64; 6],
     view: View,
-    weighing: WeighScratch,
+    weigher: Weigher,
     energies: Vec<f32>,
     encounters: Vec<Encounter>,
     exact: [Vec<f64>; 3],
@@ -295,7 +265,7 @@ impl<'a> Worker<'a> {
             samples: vec![Sample::default(); samples],
             cloud: [0.0; 6],
             view: View::default(),
-            weighing: WeighScratch::default(),
+            weigher: Weigher::default(),
             energies: Vec::new(),
             encounters: Vec::new(),
             exact: Default::default(),
@@ -305,7 +275,7 @@ impl<'a> Worker<'a> {
 
     fn row(&mut self, slice: usize, i0: usize, out: &mut [f64]) -> Result<()> {
         for (i1, out) in out.iter_mut().enumerate() {
-            let spec = &self.request.slices[slice];
+            let spec = &self.request.slices[slice].slice;
             let bin = i0 * self.request.centres[1].len() + i1;
             if spec.thirds[bin].iter().any(|x| x.is_nan()) {
                 continue;
@@ -359,7 +329,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn look(&mut self, d: usize, spec: &ImageSlice, bin: usize, at: [usize; 2]) {
+    fn look(&mut self, d: usize, spec: &Slice, bin: usize, at: [usize; 2]) {
         let domain = &self.domains[d];
         let (modes, model) = (domain.modes, domain.model);
         let vectors = &self.request.vectors;
@@ -374,22 +344,20 @@ impl<'a> Worker<'a> {
         view.axes = [magnetic(&vectors[0]), magnetic(&vectors[1])];
         view.kf = magnetic(&spec.along_kf[bin]);
         view.ki = magnetic(&spec.along_ki);
-        for (third, weights) in spec.thirds[bin].iter().zip(&mut view.weights) {
-            let here = inside(&hkl(*third));
-            let q = model.lattice.q_cartesian(&here);
-            let length = norm(&q).max(1e-12);
-            let k = modes.hamiltonian.magnetic(&here);
-            modes.weigh(&k, length * length, &scale(&q, 1.0 / length), &mut self.weighing, weights);
+        let places = spec.thirds[bin].map(|third| Place::new(modes, &model.lattice, &inside(&hkl(third))));
+        for weights in &mut view.weights {
+            weights.clear();
         }
-        let [low, middle, high] = &mut view.weights;
-        for ((a, b), c) in low.iter_mut().zip(middle).zip(high) {
-            let (l, m, h) = (*a, *b, *c);
-            (*a, *b, *c) = (m, 0.5 * (h - l), 0.5 * (h + l) - m);
+        for w in self.weigher.weigh(modes, &places) {
+            let [low, middle, high] = [w.0[0], w.0[1], w.0[2]];
+            view.weights[0].push(middle);
+            view.weights[1].push(0.5 * (high - low));
+            view.weights[2].push(0.5 * (high + low) - middle);
         }
     }
 
     /// Sum over samples of what modes have in the slice, from a table.
-    fn by_table(&mut self, d: usize, spec: &ImageSlice) -> f64 {
+    fn by_table(&mut self, d: usize, spec: &Slice) -> f64 {
         #[cfg(target_arch = "x86_64")]
         if crate::spinwave::blocks::kernel::supported() {
             // SAFETY: the features were just found on this machine
@@ -400,12 +368,12 @@ impl<'a> Worker<'a> {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn by_table_fused(&mut self, d: usize, spec: &ImageSlice) -> f64 {
+    unsafe fn by_table_fused(&mut self, d: usize, spec: &Slice) -> f64 {
         self.by_table_plain(d, spec)
     }
 
     #[inline(always)]
-    fn by_table_plain(&mut self, d: usize, spec: &ImageSlice) -> f64 {
+    fn by_table_plain(&mut self, d: usize, spec: &Slice) -> f64 {
         let domain = &self.domains[d];
         let Some(table) = domain.table else { return 0.0 };
         let (modes, grid, view) = (domain.modes, &table.grid, &self.view);
@@ -463,7 +431,7 @@ impl<'a> Worker<'a> {
     }
 
     /// The same with every sample's eigenproblem solved, and others beside it for the gradient.
-    fn exactly(&mut self, d: usize, spec: &ImageSlice) -> Result<f64> {
+    fn exactly(&mut self, d: usize, spec: &Slice) -> Result<f64> {
         let domain = &self.domains[d];
         let (modes, view) = (domain.modes, &self.view);
         let meet = Meeting::new(spec, self.cloud, modes, view);

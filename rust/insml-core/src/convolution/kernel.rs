@@ -12,45 +12,159 @@
 /// spaced beta and rho.
 #[derive(Clone, Debug)]
 pub struct TimingKernel {
-    pub first_beta: f64,
-    pub beta_step: f64,
-    pub betas: usize,
-    /// From 0 to 1.
-    pub rhos: usize,
+    first_beta: f64,
+    beta_step: f64,
+    betas: usize,
+    rhos: usize,
     /// Arguments in standard deviations.
-    pub first: f64,
-    pub step: f64,
-    pub points: usize,
-    /// (betas, rhos, points).
-    pub cumulative: Vec<f32>,
+    first: f64,
+    step: f64,
+    points: usize,
+    /// Distribution function, its integral, and that one's, (betas, rhos, points).
+    table: Vec<[f32; 4]>,
     /// sigma^2 of the times (1/Angstrom^2): polynomial in beta.
     pub variance: [f64; 3],
 }
 
 impl TimingKernel {
+    /// `beta` and `x`: first and step; rho runs from 0 to 1. `cumulative`: distribution functions, of that shape.
+    pub fn new(
+        beta: (f64, f64),
+        x: (f64, f64),
+        shape: (usize, usize, usize),
+        cumulative: &[f32],
+        variance: [f64; 3],
+    ) -> Self {
+        let mut table = Vec::with_capacity(cumulative.len());
+        for row in cumulative.chunks_exact(shape.2) {
+            // exact for a function that is linear between the points
+            let (mut once, mut twice) = (0.0, 0.0);
+            for (i, f) in row.iter().enumerate() {
+                if i > 0 {
+                    let (low, high) = (f64::from(row[i - 1]), f64::from(*f));
+                    twice += x.1 * (once + x.1 * (low / 3.0 + high / 6.0));
+                    once += 0.5 * x.1 * (low + high);
+                }
+                table.push([*f, once as f32, twice as f32, 0.0]);
+            }
+        }
+        let (betas, rhos, points) = shape;
+        Self { first_beta: beta.0, beta_step: beta.1, betas, rhos, first: x.0, step: x.1, points, table, variance }
+    }
+
     /// Standard deviations between which everything happens.
     pub fn ends(&self) -> (f32, f32) {
         (self.first as f32, (self.first + self.step * (self.points - 1) as f64) as f32)
     }
 
-    /// Probability to lie between two arguments, in standard deviations.
+    /// The distribution function for one mode: beta of the nearest row, linear in rho.
     #[inline(always)]
-    pub fn between(&self, beta: f32, rho: f32, low: f32, high: f32) -> f32 {
+    pub fn curve(&self, beta: f32, rho: f32) -> Curve<'_> {
         let place = (beta - self.first_beta as f32) / self.beta_step as f32;
         let nearest = place.clamp(0.0, (self.betas - 1) as f32).round_ties_even() as usize;
         let rho = rho.clamp(0.0, 1.0) * (self.rhos - 1) as f32;
         let row = (rho as usize).min(self.rhos - 2);
         let start = (nearest * self.rhos + row) * self.points;
-        let rows = &self.cumulative[start..start + 2 * self.points];
-        let weight = rho - row as f32;
-        let cumulative = |x: f32| {
-            let x = ((x - self.first as f32) / self.step as f32).clamp(0.0, (self.points - 1) as f32);
-            let column = (x as usize).min(self.points - 2);
-            let inside = x - column as f32;
-            let at = |row: &[f32]| row[column] + inside * (row[column + 1] - row[column]);
-            let (y, z) = (at(&rows[..self.points]), at(&rows[self.points..]));
-            y + weight * (z - y)
+        let (low, high) = self.table[start..start + 2 * self.points].split_at(self.points);
+        let step = self.step as f32;
+        Curve { low, high, weight: rho - row as f32, first: self.first as f32, step, inverse: 1.0 / step }
+    }
+}
+
+/// Between two rows of a kernel.
+#[derive(Clone, Copy)]
+pub struct Curve<'a> {
+    low: &'a [[f32; 4]],
+    high: &'a [[f32; 4]],
+    weight: f32,
+    first: f32,
+    step: f32,
+    inverse: f32,
+}
+
+impl Curve<'_> {
+    #[inline(always)]
+    fn place(&self, x: f32) -> (usize, f32) {
+        let x = ((x - self.first) * self.inverse).max(0.0);
+        let column = (x as usize).min(self.low.len() - 2);
+        (column, x - column as f32)
+    }
+
+    /// Probability to lie below `x` standard deviations.
+    #[inline(always)]
+    pub fn below(&self, x: f32) -> f32 {
+        let (column, inside) = self.place(x);
+        let inside = inside.min(1.0);
+        let at = |row: &[[f32; 4]]| row[column][0] + inside * (row[column + 1][0] - row[column][0]);
+        let (y, z) = (at(self.low), at(&self.high[..self.low.len()]));
+        y + self.weight * (z - y)
+    }
+
+    /// The same, its integral, and that one's.
+    #[inline(always)]
+    fn up_to(&self, x: f32) -> [f32; 3] {
+        let (column, inside) = self.place(x);
+        // beyond the last point the function is constant
+        let (part, over) = (inside.min(1.0), (inside - 1.0).max(0.0));
+        let d = self.step;
+        let at = |row: &[[f32; 4]]| {
+            let ([f, g, h, _], [next, ..]) = (row[column], row[column + 1]);
+            let rise = next - f;
+            let end = f + part * rise;
+            let once = g + d * part * (f + 0.5 * part * rise);
+            let twice = h + d * part * (g + d * part * (0.5 * f + part * rise / 6.0));
+            [end, once + d * over * end, twice + d * over * (once + 0.5 * d * over * end)]
         };
-        cumulative(high) - cumulative(low)
+        let (low, high) = (at(self.low), at(&self.high[..self.low.len()]));
+        std::array::from_fn(|i| low[i] + self.weight * (high[i] - low[i]))
+    }
+
+    /// For u uniform in (-1/2, 1/2) and a factor `width` > 0: probability to lie below `x` + `width` u, its derivative in x,
+    /// and the mean of u times the probability.
+    #[inline(always)]
+    pub fn below_with_box(&self, x: f32, width: f32) -> [f32; 3] {
+        let ([f1, g1, h1], [f0, g0, h0]) = (self.up_to(x + 0.5 * width), self.up_to(x - 0.5 * width));
+        let per = 1.0 / width;
+        [(g1 - g0) * per, (f1 - f0) * per, (0.5 * (g1 + g0) - (h1 - h0) * per) * per]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel that is a triangle of half width 1, in one beta and two rho.
+    fn triangle() -> TimingKernel {
+        let x: Vec<f64> = (0..601).map(|i| -3.0 + 0.01 * f64::from(i)).collect();
+        let below = |x: f64| match x {
+            x if x <= -1.0 => 0.0,
+            x if x <= 0.0 => 0.5 * (1.0 + x).powi(2),
+            x if x <= 1.0 => 1.0 - 0.5 * (1.0 - x).powi(2),
+            _ => 1.0,
+        };
+        let row: Vec<f32> = x.iter().map(|x| below(*x) as f32).collect();
+        TimingKernel::new((0.0, 1.0), (-3.0, 0.01), (1, 2, 601), &[row.clone(), row].concat(), [1.0, 0.0, 0.0])
+    }
+
+    #[test]
+    fn a_box_is_integrated_over() {
+        let kernel = triangle();
+        let curve = kernel.curve(0.0, 0.3);
+        for width in [0.1f32, 0.7, 2.0, 6.5] {
+            for x in [-3.4f32, -0.6, 0.0, 0.35, 2.0, 4.0] {
+                let n = 4000;
+                let (mut below, mut mean) = (0.0, 0.0);
+                for i in 0..n {
+                    let u = (i as f32 + 0.5) / n as f32 - 0.5;
+                    let p = f64::from(curve.below(x + width * u)) / f64::from(n);
+                    (below, mean) = (below + p, mean + p * f64::from(u));
+                }
+                let [found, slope, first] = curve.below_with_box(x, width);
+                assert!((f64::from(found) - below).abs() < 1e-4, "{width} {x}: {found} {below}");
+                assert!((f64::from(first) - mean).abs() < 2e-4, "{width} {x}: {first} {mean}");
+                let expected = (curve.below(x + 0.5 * width) - curve.below(x - 0.5 * width)) / width;
+                assert!((slope - expected).abs() < 1e-5);
+            }
+        }
     }
 }

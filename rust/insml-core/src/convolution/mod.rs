@@ -4,11 +4,15 @@
 //! reciprocal cell the grid is made commensurate with it, so that every distinct eigenproblem is solved once.
 
 pub mod bins;
+pub mod footprint;
+pub mod forward;
 pub mod grid;
 pub mod image;
 pub mod kernel;
 pub mod mosaic;
 pub mod nodes;
+pub mod sheet;
+pub mod slice;
 pub mod third;
 
 pub use mosaic::{Domain, MomentumAxis, MosaicRequest, SliceSpec, convolve_mosaic};

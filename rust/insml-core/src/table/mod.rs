@@ -7,6 +7,7 @@
 
 pub mod reduced;
 pub mod solver;
+pub mod weigh;
 
 use crate::error::Result;
 use crate::lanes::LANES;
@@ -15,11 +16,9 @@ use crate::spinwave::blocks::plan::Class;
 use crate::spinwave::derivative::plan::Plan;
 use crate::spinwave::rotation::Projector;
 use crate::spinwave::{Amplitudes, Compiled, Hamiltonian};
-use crate::vec3::{CVec3, Vec3, dot};
-use num_complex::Complex64;
+use crate::vec3::{Vec3, dot};
 use reduced::Reduced;
 use solver::Solver;
-use std::f64::consts::TAU;
 
 /// The blocks of a model with their amplitudes reduced: what a table, or an exact evaluation in its place, needs.
 pub struct Modes<'a> {
@@ -55,22 +54,6 @@ impl<'a> Modes<'a> {
         &self.plan.classes
     }
 
-    /// For S_perp at k (r.l.u. of the magnetic cell) with |Q|^2 and direction of Q: what the products of each block are
-    /// multiplied by, one block after the other.
-    pub fn weigh(&self, k: &Vec3, q_squared: f64, q_hat: &Vec3, scratch: &mut WeighScratch, out: &mut Vec<f64>) {
-        self.amplitudes.form_factors(q_squared, &mut scratch.factors);
-        scratch.weights.clear();
-        scratch.weights.extend(
-            self.classes().iter().map(|c| {
-                Complex64::from_polar(c.ion.map_or(1.0, |ion| scratch.factors[ion]), -TAU * dot(k, &c.offset))
-            }),
-        );
-        out.clear();
-        for block in &self.reduced {
-            block.weigh(&scratch.weights, q_hat, &mut scratch.room, |x| out.push(x));
-        }
-    }
-
     pub fn xi(&self, k: &Vec3) -> [f64; 2] {
         self.basis.map(|b| dot(&b, k))
     }
@@ -79,14 +62,6 @@ impl<'a> Modes<'a> {
     pub fn k(&self, xi: [f64; 2]) -> Vec3 {
         std::array::from_fn(|a| xi[0] * self.basis[0][a] + xi[1] * self.basis[1][a])
     }
-}
-
-/// Room for `Modes::weigh`.
-#[derive(Default)]
-pub struct WeighScratch {
-    factors: Vec<f64>,
-    weights: Vec<Complex64>,
-    room: Vec<(CVec3, Complex64)>,
 }
 
 /// Orthonormal vectors whose span holds all displacements: unit vectors where these do. None where it takes three.

@@ -8,7 +8,7 @@
 use crate::lanes::{Complex, Real, Scalar};
 use crate::spinwave::blocks::plan::Rows;
 use crate::spinwave::derivative::plan::BlockPlan;
-use crate::vec3::{CVec3, Vec3};
+use crate::vec3::CVec3;
 use num_complex::Complex64;
 use std::f64::consts::FRAC_1_SQRT_2;
 
@@ -86,37 +86,43 @@ impl Reduced {
         }
     }
 
-    /// What products are multiplied by, for S_perp at a Q of direction `q_hat` where classes weigh `weights`.
-    /// `room` is scratch.
+    /// What products are multiplied by, for S_perp at Q of directions `q_hat` where classes weigh `weights`.
+    #[inline(always)]
     pub fn weigh(
         &self,
-        weights: &[Complex64],
-        q_hat: &Vec3,
-        room: &mut Vec<(CVec3, Complex64)>,
-        mut put: impl FnMut(f64),
+        weights: &[Complex],
+        q_hat: &[Real; 3],
+        room: &mut Vec<([Complex; 3], Complex)>,
+        out: &mut Vec<Real>,
     ) {
         let rank = self.basis.len();
         room.clear();
         for i in 0..rank {
-            let mut g = [Complex64::ZERO; 3];
+            let mut g = [Complex::ZERO; 3];
             for (w, columns) in weights.iter().zip(&self.columns) {
-                for a in 0..3 {
-                    g[a] += w * columns[i][a];
+                for (g, d) in g.iter_mut().zip(&columns[i]) {
+                    *g = g.plus(*w, Complex { re: Real::splat(d.re), im: Real::splat(d.im) });
                 }
             }
-            let along: Complex64 = (0..3).map(|a| g[a] * q_hat[a]).sum();
+            let mut along = Complex::ZERO;
+            for (g, q) in g.iter().zip(q_hat) {
+                along += g.scale(*q);
+            }
             room.push((g, along));
         }
         for i in 0..rank {
             for j in i..rank {
                 let ((x, p), (y, q)) = (&room[i], &room[j]);
-                let w: Complex64 = (0..3).map(|a| x[a].conj() * y[a]).sum::<Complex64>() - p.conj() * q;
+                let mut w = -(p.conj() * *q);
+                for (x, y) in x.iter().zip(y) {
+                    w = w.plus(x.conj(), *y);
+                }
                 if i == j {
-                    put(w.re);
+                    out.push(w.re);
                 } else {
-                    put(2.0 * w.re);
+                    out.push(w.re + w.re);
                     if !self.real {
-                        put(-2.0 * w.im);
+                        out.push(-(w.im + w.im));
                     }
                 }
             }
