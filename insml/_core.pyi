@@ -5,10 +5,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Model", "__version__", "broadened", "convolve_mosaic", "gradient", "instrument_image", "kinematic_third", "linear_map",
+    "ForwardImage", "Model", "__version__", "broadened", "convolve_mosaic", "gradient", "instrument_image",
+    "kinematic_third", "linear_map",
 ]
 
 __version__: str
+
+_Slice = tuple[
+    tuple[float, float], float, NDArray[np.float64], NDArray[np.float64], Sequence[float],
+    tuple[tuple[float, float], tuple[float, float], NDArray[np.float32], Sequence[float]],
+]
+_Domains = Sequence[tuple[Model, NDArray[np.float64], float]]
+
+@final
+class ForwardImage:
+    def __new__(
+        cls,
+        *,
+        bins: Sequence[int],
+        margin: Sequence[int],
+        first: Sequence[float],
+        widths: Sequence[float],
+        cells: int,
+        vectors: Sequence[Sequence[float]],
+        slices: Sequence[tuple[_Slice, NDArray[np.float64]]],
+        points: NDArray[np.float64],
+    ) -> ForwardImage: ...
+    def intensities(self, domains: _Domains, *, form_factor: bool, threads: int) -> NDArray[np.float64] | None: ...
 
 @final
 class Model:
@@ -71,18 +94,14 @@ def linear_map(
 ) -> NDArray[np.float64]: ...
 def instrument_image(
     *,
-    domains: Sequence[tuple[Model, NDArray[np.float64], float]],
+    domains: _Domains,
     centres: Sequence[NDArray[np.float64]],
     widths: Sequence[NDArray[np.float64]],
     vectors: Sequence[Sequence[float]],
-    slices: Sequence[
-        tuple[
-            tuple[float, float], float, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], Sequence[float],
-            tuple[tuple[float, float], tuple[float, float], NDArray[np.float32], Sequence[float]],
-        ]
-    ],
+    slices: Sequence[tuple[_Slice, NDArray[np.float64]]],
     points: NDArray[np.uint32],
-    smooth: Sequence[float],
+    gaussians: int,
+    smooth: float,
     cells: int,
     seed: int,
     grid_step: float | None,

@@ -14,14 +14,15 @@ from insml.errors import GeometryError
 from insml.instruments import FermiSpectrometer, Sample
 from insml.mosaic import MosaicLayout
 from insml.resolution.element import DetectorElement
-from insml.resolution.linear_map import ENERGY_PER_K2, linear_map
-from insml.resolution.timing import Characteristic, TimingKernel, timing_kernel
+from insml.resolution.linear_map import ENERGY_PER_K2, linear_map, sample_frame, time_bin
+from insml.resolution.timing import Characteristic, TimingKernel, gaussian_kernel, timing_kernel
 
 Array = NDArray[np.float64]
 
 #: Columns of the linear map: those that move Q and are drawn, and times, which move energies alone.
-DRAWN, TIMES = [1, 2, 4, 5, 6, 8, 9], [0, 3, 7]
+DRAWN, TIMES = [1, 2, 4, 5, 6, 8, 9], [0, 3, 7, 10]
 _QUANTILES = (np.arange(1024) + 0.5) / 1024
+_SQRT12 = float(np.sqrt(12.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,8 @@ class SliceResolution:
     """One slice of a mosaic with n bins, axis 1 fastest.
 
     thirds : (n, 3) third coordinate at the window's lower end, middle and upper end; NaN out of reach.
-    deviations : (n, 3, 7) in axis 0, axis 1 and energy (meV), for the full width of each drawn variable.
+    deviations : (n, 3, 7 or 10) in axis 0, axis 1 and energy (meV) for each drawn variable: for the full width of a box,
+        then for the three rotations of a crystal with mosaic (Gaussian) sqrt(12) standard deviations.
     along_kf : (n, 3) hkl of a step of 1/Angstrom along kf; along_ki : (3,).
     """
 
@@ -44,22 +46,28 @@ class SliceResolution:
 
 @dataclass(frozen=True, eq=False)
 class MosaicInstrument:
-    """A spectrometer setting for each incident energy (meV), the sample, and how the crystal stands (u along ki)."""
+    """A spectrometer setting for each incident energy (meV), the sample, and how the crystal stands (u along ki).
+
+    energy_bin : full width of the energy bins that detectors counted in, as a share of Ei.
+    """
 
     settings: Mapping[float, FermiSpectrometer]
     sample: Sample
     orientation: Orientation
+    energy_bin: float = 0.0
 
-    def slices(self, layout: MosaicLayout) -> list[SliceResolution]:
-        """What each slice of ``layout`` needs.
+    @property
+    def gaussians(self) -> int:
+        """How many of the drawn variables, the last ones, are Gaussian."""
+        return 3 if np.any(self.sample.mosaic_sigma) else 0
+
+    def slices(self, layout: MosaicLayout, *, gaussian: bool = False) -> list[SliceResolution]:
+        """What each slice of ``layout`` needs. ``gaussian``: times of the same variances that are Gaussian.
 
         Raises
         ------
-        GeometryError : an incident energy without a setting; a sample with mosaic, which images do not have yet.
+        GeometryError : an incident energy without a setting.
         """
-        if np.any(self.sample.mosaic_sigma):
-            raise GeometryError("sample: expected a crystal without mosaic for images, found mosaic_fwhm "
-                                f"{self.sample.mosaic_fwhm}")
         components: dict[float, list[Characteristic]] = {}
         out = []
         for spec in layout.slices:
@@ -67,7 +75,7 @@ class MosaicInstrument:
                 raise GeometryError(f"resolution: expected a setting for {spec.label}, found Ei = {sorted(self.settings)}")
             if spec.ei not in components:
                 components[spec.ei] = self._components(self.settings[spec.ei])
-            out.append(self._slice(layout, spec.energy, self.settings[spec.ei], components[spec.ei]))
+            out.append(self._slice(layout, spec.energy, self.settings[spec.ei], components[spec.ei], gaussian))
         return out
 
     def _widths(self, setting: FermiSpectrometer) -> Array:
@@ -80,10 +88,11 @@ class MosaicInstrument:
     def _components(self, setting: FermiSpectrometer) -> list[Characteristic]:
         depth = self._widths(setting)[7] * (_QUANTILES - 0.5)
         times = (setting.moderator, setting.chopper)
-        return [*(Characteristic(t.quantile(_QUANTILES)) for t in times), Characteristic(depth)]
+        return [*(Characteristic(t.quantile(_QUANTILES)) for t in times), Characteristic(depth),
+                Characteristic(_QUANTILES)]
 
     def _slice(self, layout: MosaicLayout, window: tuple[float, float], setting: FermiSpectrometer,
-               components: list[Characteristic]) -> SliceResolution:
+               components: list[Characteristic], gaussian: bool) -> SliceResolution:
         u, v, w = (np.asarray(x, float) for x in (layout.axes[0].vector, layout.axes[1].vector, layout.third))
         grid = np.stack(np.meshgrid(layout.axes[0].centres, layout.axes[1].centres, indexing="ij"), axis=-1).reshape(-1, 2)
         plane = grid[:, :1] * u + grid[:, 1:] * v
@@ -102,9 +111,20 @@ class MosaicInstrument:
         element = DetectorElement.along(direction, setting.sample_to_detector, widths[8], widths[9])
         to_axes = np.array([u, v, w])
         moved = linear_map(setting, self.sample, element, middle, self.orientation, frame=to_axes) * widths
+        deviations = moved[:, [0, 1, 3]][:, :, DRAWN]
+        if self.gaussians:
+            # crystallites turned by X see Q moved by X cross Q
+            turns = np.cross((sample_frame(self.sample, self.orientation) * self.sample.mosaic_sigma).T, q[:, None, :])
+            turned = np.linalg.solve(to_axes.T, to_rlu) @ turns.transpose(0, 2, 1)
+            turned[:, 2] = 0.0
+            deviations = np.concatenate([deviations, _SQRT12 * np.where(reachable[:, None, None], turned, 0.0)], axis=2)
         stretch = linear_map(setting, self.sample, DetectorElement.along([1.0, 0, 0], setting.sample_to_detector, 1.0, 1.0),
                              middle, self.orientation, frame="wavevectors")[0]
-        kernel = timing_kernel([(c, float(stretch[0, t]), float(stretch[3, t]))
-                                for c, t in zip(components, TIMES, strict=True)])
-        return SliceResolution(window, setting.ei, thirds, np.ascontiguousarray(moved[:, [0, 1, 3]][:, :, DRAWN]),
+        bin_time = float(time_bin(np.sqrt((setting.ei - middle) / ENERGY_PER_K2), setting.sample_to_detector,
+                                  self.energy_bin * setting.ei))
+        unit = (1.0, 1.0, 1.0, bin_time)
+        kernel = (gaussian_kernel if gaussian else timing_kernel)(
+            [(c, float(stretch[0, t]) * x, float(stretch[3, t]) * x)
+             for c, t, x in zip(components, TIMES, unit, strict=True)])
+        return SliceResolution(window, setting.ei, thirds, np.ascontiguousarray(deviations),
                                np.ascontiguousarray(direction @ to_rlu.T), to_rlu[:, 0], kernel)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 Array = NDArray[np.float64]
 
@@ -57,9 +58,7 @@ def timing_kernel(components: Sequence[tuple[Characteristic, float, float]]) -> 
     Distribution functions follow from the product of characteristic functions phi by F(x) = 1/2 - (1/pi) integral over
     k > 0 of Im(phi(k) e^{-i k x}) / k (J. Gil-Pelaez, Biometrika 38, 481 (1951)).
     """
-    sigma, p, r = np.array([(c.sigma, p, r) for c, p, r in components]).T
-    variance = (float((sigma * p) ** 2 @ np.ones_like(p)), float(-2 * (sigma**2 * p) @ r), float((sigma * r) ** 2
-                                                                                             @ np.ones_like(r)))
+    sigma, p, r = _columns(components)
     share = sigma * (p - np.multiply.outer(_BETA, r))
     share /= np.sqrt((share**2).sum(axis=1, keepdims=True))
     k = _RHO[:, None] * _K
@@ -69,4 +68,20 @@ def timing_kernel(components: Sequence[tuple[Characteristic, float, float]]) -> 
     wave = np.multiply.outer(_K, _X)
     step = _K[1] - _K[0]
     cumulative = 0.5 - step / np.pi * ((phi.imag / _K) @ np.cos(wave) - (phi.real / _K) @ np.sin(wave))
-    return TimingKernel(np.ascontiguousarray(cumulative.clip(0, 1), np.float32), variance)
+    return TimingKernel(np.ascontiguousarray(cumulative.clip(0, 1), np.float32), _variance(components))
+
+
+def gaussian_kernel(components: Sequence[tuple[Characteristic, float, float]]) -> TimingKernel:
+    """The family of Gaussians with the same variances."""
+    one = ndtr(_X).astype(np.float32)
+    return TimingKernel(np.ascontiguousarray(np.broadcast_to(one, (len(_BETA), len(_RHO), len(_X)))), _variance(components))
+
+
+def _columns(components: Sequence[tuple[Characteristic, float, float]]) -> Array:
+    """(3, n): standard deviations, P and R."""
+    return np.array([(c.sigma, p, r) for c, p, r in components]).T
+
+
+def _variance(components: Sequence[tuple[Characteristic, float, float]]) -> tuple[float, float, float]:
+    sigma, p, r = _columns(components)
+    return float(((sigma * p) ** 2).sum()), float(-2 * ((sigma**2 * p) @ r)), float(((sigma * r) ** 2).sum())

@@ -67,8 +67,15 @@ impl ForwardImage {
         let slices = slices
             .iter()
             .map(|(s, deviations)| {
-                let spread =
-                    Spread { bins, widths, cells, rows: deviations.as_slice()?, points: points.as_slice()?, variables };
+                let spread = Spread {
+                    bins,
+                    margin,
+                    widths,
+                    cells,
+                    rows: deviations.as_slice()?,
+                    points: points.as_slice()?,
+                    variables,
+                };
                 Ok(ForwardSlice { slice: slice(s)?, footprint: Footprint::new(&spread) })
             })
             .collect::<PyResult<Vec<_>>>()?;
@@ -96,7 +103,7 @@ impl ForwardImage {
 /// ki, kernel ((first, step) of beta and of the argument, cumulative, variance)), each with deviations (3 bins, variables).
 /// `grid_step` None: every sample exact.
 #[pyfunction]
-#[pyo3(signature = (*, domains, centres, widths, vectors, slices, points, smooth, cells, seed, grid_step, form_factor, threads))]
+#[pyo3(signature = (*, domains, centres, widths, vectors, slices, points, gaussians, smooth, cells, seed, grid_step, form_factor, threads))]
 #[allow(clippy::too_many_arguments)]
 pub fn instrument_image<'py>(
     py: Python<'py>,
@@ -106,7 +113,8 @@ pub fn instrument_image<'py>(
     vectors: [Vec3; 3],
     slices: Vec<(PySlice<'py>, PyReadonlyArray2<'py, f64>)>,
     points: PyReadonlyArray2<'py, u32>,
-    smooth: Vec<f64>,
+    gaussians: usize,
+    smooth: f64,
     cells: u32,
     seed: u64,
     grid_step: Option<f64>,
@@ -125,7 +133,8 @@ pub fn instrument_image<'py>(
         slices: &slices,
         variables: points.as_array().ncols() - 2,
         points: points.as_slice()?,
-        smooth: &smooth,
+        gaussians,
+        smooth,
         cells,
         seed,
         form_factor,

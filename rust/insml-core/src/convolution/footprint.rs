@@ -13,6 +13,8 @@ pub const MOMENTS: usize = 4;
 /// How the bins of a slice are divided and how the neutrons spread.
 pub struct Spread<'a> {
     pub bins: [usize; 2],
+    /// Bins of the margin on each side; what lies farther is left out.
+    pub margin: [usize; 2],
     /// Full widths of a bin along both axes.
     pub widths: [f64; 2],
     /// Cells along each side of a bin.
@@ -50,23 +52,26 @@ impl Footprint {
             let of = |bin: &usize| samples.iter().map(|y| along(row(*bin, a), y).abs()).fold(0.0, f64::max);
             places.iter().map(of).fold(0.0, f64::max) / spread.widths[a] * cells as f64
         });
-        let reach = farthest.map(|x| x.floor() as usize + 1);
+        let reach = [0, 1].map(|a| (farthest[a] as usize + 1).min(spread.margin[a] * cells));
         let size = reach.map(|r| cells + 2 * r);
         let one = size[0] * MOMENTS * size[1];
         let mut moments = vec![0.0; places.len() * one];
         let mut square = 0.0f64;
         for (bin, out) in places.iter().zip(moments.chunks_exact_mut(one)) {
             let rows = [0, 1, 2].map(|a| row(*bin, a));
-            let mut sum = 0.0;
+            let (mut sum, mut kept) = (0.0, 0usize);
             for y in &samples {
                 let energy = along(rows[2], y);
-                sum += energy * energy;
                 let cover = |a: usize| {
                     let start = along(rows[a], y) / spread.widths[a] * cells as f64 + reach[a] as f64;
-                    let first = (start as usize).min(size[a] - cells - 1);
-                    (first, start - first as f64)
+                    let first = start.floor().clamp(0.0, (size[a] - cells - 1) as f64);
+                    (first as usize, start - first)
                 };
                 let ((i, beyond), (j, across)) = (cover(0), cover(1));
+                if !(0.0..=1.0).contains(&beyond) || !(0.0..=1.0).contains(&across) {
+                    continue;
+                }
+                (sum, kept) = (sum + energy * energy, kept + 1);
                 // a box as wide as the bin covers parts of its two outer cells: how much, and twelve times the moment
                 let part = |n: usize, inside: f64| match n {
                     0 => (1.0 - inside, 6.0 * inside * (1.0 - inside)),
@@ -84,10 +89,11 @@ impl Footprint {
                     }
                 }
             }
-            square = square.max(sum / samples.len().max(1) as f64);
+            square = square.max(sum / kept.max(1) as f64);
+            let norm = 1.0 / (kept * cells * cells).max(1) as f64;
+            out.iter_mut().for_each(|x| *x *= norm);
         }
-        let norm = 1.0 / (samples.len() * cells * cells).max(1) as f64;
-        let moments = moments.iter().map(|x| (x * norm) as f32).collect();
+        let moments = moments.iter().map(|x| *x as f32).collect();
         Self { knots, reach, size, moments, energy_sigma: square.sqrt() }
     }
 
@@ -143,6 +149,7 @@ mod tests {
         let points = vec![0.5, 0.5, -0.5, -0.5];
         Footprint::new(&Spread {
             bins: [1, 1],
+            margin: [1, 1],
             widths: [0.1, 0.2],
             cells: 4,
             rows: &rows,

@@ -397,7 +397,8 @@ impl<'a> Worker<'a> {
                     let plane = &self.planes[(top * MOMENTS + line) * columns + left..][..wide];
                     sum += f64::from(shares.iter().zip(plane).map(|(x, y)| x * y).sum::<f32>());
                 }
-                *out = sum * per;
+                // what is left of nothing may be a little less
+                *out = (sum * per).max(0.0);
             }
         }
     }

@@ -6,6 +6,7 @@
 //! but small clouds that overlap, and few of them do. s = 0 draws everything.
 
 use crate::convolution::kernel::TimingKernel;
+use crate::convolution::normal::normal;
 use crate::convolution::slice::{Distinct, Domain, Slice};
 use crate::error::{Error, Result};
 use crate::lanes::LANES;
@@ -48,9 +49,11 @@ pub struct ImageRequest<'a> {
     /// (samples, 2 + variables), 32 bits each: where in the bin, then the drawn variables.
     pub points: &'a [u32],
     pub variables: usize,
-    /// Share of the variance of each drawn variable that is integrated.
-    pub smooth: &'a [f64],
-    /// Cells along each side of a bin that points stand in the middle of, and over which is integrated; 0: points are drawn.
+    /// The last of the variables are Gaussian, of the variance of the others.
+    pub gaussians: usize,
+    /// Share of the variance of drawn variables that is integrated.
+    pub smooth: f64,
+    /// Cells along each side of a bin that points stand in the middle of, and over which is integrated.
     pub cells: u32,
     pub seed: u64,
     pub form_factor: bool,
@@ -303,24 +306,26 @@ impl<'a> Worker<'a> {
         let mut shifts = [0u32; 16];
         for (d, shift) in shifts.iter_mut().enumerate().take(dimensions) {
             // cells that tile the bin stay where they are
-            let fixed = d < 2 && request.cells > 0;
-            *shift = if fixed { 0 } else { (hash(key ^ (d as u64) << 32) >> 32) as u32 };
+            *shift = if d < 2 { 0 } else { (hash(key ^ (d as u64) << 32) >> 32) as u32 };
         }
         let width = [0, 1].map(|a| request.widths[a][at[a]]);
         // covariance of what is not drawn, in axis 0, axis 1 and energy
         let row = |a: usize| &rows[a * variables..(a + 1) * variables];
         for (slot, (a, b)) in self.cloud.iter_mut().zip([(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]) {
-            let along: f64 = (request.smooth.iter()).zip(row(a).iter().zip(row(b))).map(|(s, (x, y))| s * x * y).sum();
-            let cell = if a == b && a < 2 && request.cells > 0 { width[a] / f64::from(request.cells) } else { 0.0 };
-            *slot = (along + cell * cell) / 12.0;
+            let along: f64 = row(a).iter().zip(row(b)).map(|(x, y)| x * y).sum();
+            let cell = if a == b && a < 2 { width[a] / f64::from(request.cells) } else { 0.0 };
+            *slot = (request.smooth * along + cell * cell) / 12.0;
         }
+        let drawn = (1.0 - request.smooth).sqrt();
         for (sample, point) in self.samples.iter_mut().zip(request.points.chunks_exact(dimensions)) {
             // halfway into the last place, so that (-1/2, 1/2) is even
             let u = |d: usize| (f64::from(point[d] ^ shifts[d]) + 0.5) / 4_294_967_296.0 - 0.5;
             let mut x = [0, 1].map(|a| width[a] * u(a));
             let mut energy = 0.0;
             for v in 0..variables {
-                let y = (1.0 - request.smooth[v]).sqrt() * u(2 + v);
+                let y =
+                    if v < variables - request.gaussians { u(2 + v) } else { normal(u(2 + v) + 0.5) / 12f64.sqrt() };
+                let y = drawn * y;
                 x[0] += rows[v] * y;
                 x[1] += rows[variables + v] * y;
                 energy += rows[2 * variables + v] * y;

@@ -11,6 +11,7 @@ pub mod image;
 pub mod kernel;
 pub mod mosaic;
 pub mod nodes;
+pub mod normal;
 pub mod sheet;
 pub mod slice;
 pub mod third;
