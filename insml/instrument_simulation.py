@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from insml import _core
 from insml.crystal.orientation import Orientation
 from insml.errors import GeometryError, InsmlError, ModelError
-from insml.mosaic import Mosaic, MosaicLayout
+from insml.mosaic import Mosaic
 from insml.resolution import DirectGeometry
 from insml.resolution.draws import sobol
 from insml.resolution.forward import core_slice, forward_image
@@ -58,17 +58,13 @@ class InstrumentSimulator:
                 raise InsmlError(f"{name}: expected at least one, found {value}")
         if evaluation == "covariance" and samples is not None:
             raise InsmlError(f"samples: expected none beside evaluation = 'covariance', found {samples}")
-        self._study, self._candidate, self._threads = study, study.candidates[candidate], threads
-        instrument = instrument_of(study)
-        # from (domains, form factor, threads) to a flat image, or to None
         self._run: Callable[..., NDArray[np.float64] | None]
+        self._study, self._candidate, self._threads = study, study.candidates[candidate], threads
         if samples is None and evaluation != "exact":
-            gaussian = evaluation == "covariance"
-            self._run = forward_image(instrument, study.layout, cells=cells, gaussian=gaussian).intensities
+            self._run = _grid(study, cells, evaluation == "covariance").intensities
         else:
             step = None if evaluation == "exact" else TABLE_STEP
-            self._run = partial(_core.instrument_image, **_points(study.layout, instrument, samples or 64), grid_step=step,
-                                seed=seed)
+            self._run = partial(_core.instrument_image, **_points(study, samples or 64), grid_step=step, seed=seed)
 
     def stack(self, values: Mapping[str, float] | None = None) -> Array:
         """Mean intensity per meV in every bin, (n_slices, n0, n1); zero where kinematics cannot reach.
@@ -112,9 +108,16 @@ def instrument_of(study: Study) -> MosaicInstrument:
     return MosaicInstrument(settings, resolution.sample(study.third.ki, horizontal), orientation)
 
 
-def _points(layout: MosaicLayout, instrument: MosaicInstrument, samples: int) -> dict[str, Any]:
+@lru_cache(maxsize=4)
+def _grid(study: Study, cells: int, gaussian: bool) -> _core.ForwardImage:
+    return forward_image(instrument_of(study), study.layout, cells=cells, gaussian=gaussian)
+
+
+@lru_cache(maxsize=4)
+def _points(study: Study, samples: int) -> dict[str, Any]:
     """What is drawn in each bin: points in the middle of cells that tile the bin, and a share of the variance of all other
     variables that falls as 1 / samples; over cells and the rest of the variance the dispersion is straight."""
+    layout, instrument = study.layout, instrument_of(study)
     slices = instrument.slices(layout)
     variables = slices[0].deviations.shape[2]
     side = 2 ** int(np.log2(samples) / 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from insml.crystal.orientation import Orientation
 from insml.errors import GeometryError
 from insml.instruments import FermiSpectrometer, Sample
 from insml.mosaic import MosaicLayout
+from insml.resolution.covariance import resolution_covariance
 from insml.resolution.element import DetectorElement
 from insml.resolution.linear_map import ENERGY_PER_K2, linear_map, sample_frame, time_bin
 from insml.resolution.timing import Characteristic, TimingKernel, gaussian_kernel, timing_kernel
@@ -68,15 +70,41 @@ class MosaicInstrument:
         ------
         GeometryError : an incident energy without a setting.
         """
-        components: dict[float, list[Characteristic]] = {}
         out = []
         for spec in layout.slices:
             if spec.ei is None or spec.ei not in self.settings:
                 raise GeometryError(f"resolution: expected a setting for {spec.label}, found Ei = {sorted(self.settings)}")
-            if spec.ei not in components:
-                components[spec.ei] = self._components(self.settings[spec.ei])
-            out.append(self._slice(layout, spec.energy, self.settings[spec.ei], components[spec.ei], gaussian))
+            out.append(self._slice(layout, spec.energy, self.settings[spec.ei], gaussian))
         return out
+
+    def covariance(self, layout: MosaicLayout, ei: float, places: Array, energy: float) -> Array:
+        """(n, 3, 3) of (axis 0, axis 1, E) at ``places`` (n, 2) on the axes of ``layout``; NaN out of reach."""
+        setting, to_axes = self.settings[ei], np.array([*(a.vector for a in layout.axes), layout.third], float)
+        _, kf, reachable = self._flight(layout, setting, places, [energy])
+        widths = self._widths(setting)
+        element = DetectorElement.along(kf, setting.sample_to_detector, widths[8], widths[9])
+        width = max(self.energy_bin * ei, 1e-9)
+        bounds = (energy - 0.5 * width, energy + 0.5 * width)
+        found = resolution_covariance(setting, self.sample, element, energy_bin=bounds, orientation=self.orientation,
+                                      frame=to_axes)
+        return np.where(reachable[:, None, None], found[:, [0, 1, 3]][:, :, [0, 1, 3]], np.nan)
+
+    def _flight(self, layout: MosaicLayout, setting: FermiSpectrometer, places: Array, energies: list[float]
+                ) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Third coordinates (n, energies), NaN out of reach; kf (n, 3) in the spectrometer frame at the middle one, along
+        ki where out of reach; which can be reached."""
+        u, v, w = (np.asarray(x, float) for x in (layout.axes[0].vector, layout.axes[1].vector, layout.third))
+        plane = places[:, :1] * u + places[:, 1:] * v
+        to_rlu = self.orientation.spec_to_rlu
+        thirds = _core.kinematic_third(
+            lattice=np.ascontiguousarray(self.orientation.lattice.vectors), beam=tuple(to_rlu[:, 0].tolist()),
+            third=tuple(w.tolist()), hkl=np.ascontiguousarray(plane), ei=setting.ei, energy=energies,
+        ).reshape(-1, len(energies))
+        middle = thirds[:, len(energies) // 2, None]
+        kf = np.array([np.sqrt(setting.ei / ENERGY_PER_K2), 0, 0]) - (plane + middle * w) @ np.linalg.inv(to_rlu).T
+        reachable = np.isfinite(kf).all(axis=1)
+        kf[~reachable] = [1, 0, 0]
+        return thirds, kf, reachable
 
     def _widths(self, setting: FermiSpectrometer) -> Array:
         """(11,) full widths of the boxes; a box of the same variance stands for a tube."""
@@ -85,35 +113,20 @@ class MosaicInstrument:
         detector = np.sqrt(12 * np.diag(setting.detector.covariance(kf, 90.0)))
         return np.array([0, setting.aperture_width, setting.aperture_height, 0, *sample, *detector, 0])
 
-    def _components(self, setting: FermiSpectrometer) -> list[Characteristic]:
-        depth = self._widths(setting)[7] * (_QUANTILES - 0.5)
-        times = (setting.moderator, setting.chopper)
-        return [*(Characteristic(t.quantile(_QUANTILES)) for t in times), Characteristic(depth),
-                Characteristic(_QUANTILES)]
-
     def _slice(self, layout: MosaicLayout, window: tuple[float, float], setting: FermiSpectrometer,
-               components: list[Characteristic], gaussian: bool) -> SliceResolution:
-        u, v, w = (np.asarray(x, float) for x in (layout.axes[0].vector, layout.axes[1].vector, layout.third))
-        grid = np.stack(np.meshgrid(layout.axes[0].centres, layout.axes[1].centres, indexing="ij"), axis=-1).reshape(-1, 2)
-        plane = grid[:, :1] * u + grid[:, 1:] * v
-        middle = 0.5 * sum(window)
-        lattice, to_rlu = self.orientation.lattice, self.orientation.spec_to_rlu
-        thirds = _core.kinematic_third(
-            lattice=np.ascontiguousarray(lattice.vectors), beam=tuple(to_rlu[:, 0].tolist()), third=tuple(w.tolist()),
-            hkl=np.ascontiguousarray(plane), ei=setting.ei, energy=[window[0], middle, window[1]]).reshape(-1, 3)
-        ki = np.sqrt(setting.ei / ENERGY_PER_K2)
-        q = (plane + thirds[:, 1:2] * w) @ np.linalg.inv(to_rlu).T
-        kf = np.array([ki, 0, 0]) - q
-        reachable = np.isfinite(kf).all(axis=1)
-        kf[~reachable] = [1, 0, 0]
+               gaussian: bool) -> SliceResolution:
+        grid = np.stack(np.meshgrid(*(a.centres for a in layout.axes), indexing="ij"), axis=-1).reshape(-1, 2)
+        middle, to_rlu = 0.5 * sum(window), self.orientation.spec_to_rlu
+        to_axes = np.array([*(a.vector for a in layout.axes), layout.third], float)
+        thirds, kf, reachable = self._flight(layout, setting, grid, [window[0], middle, window[1]])
         direction = kf / np.linalg.norm(kf, axis=1, keepdims=True)
         widths = self._widths(setting)
         element = DetectorElement.along(direction, setting.sample_to_detector, widths[8], widths[9])
-        to_axes = np.array([u, v, w])
         moved = linear_map(setting, self.sample, element, middle, self.orientation, frame=to_axes) * widths
         deviations = moved[:, [0, 1, 3]][:, :, DRAWN]
         if self.gaussians:
             # crystallites turned by X see Q moved by X cross Q
+            q = np.array([np.sqrt(setting.ei / ENERGY_PER_K2), 0, 0]) - kf
             turns = np.cross((sample_frame(self.sample, self.orientation) * self.sample.mosaic_sigma).T, q[:, None, :])
             turned = np.linalg.solve(to_axes.T, to_rlu) @ turns.transpose(0, 2, 1)
             turned[:, 2] = 0.0
@@ -125,6 +138,13 @@ class MosaicInstrument:
         unit = (1.0, 1.0, 1.0, bin_time)
         kernel = (gaussian_kernel if gaussian else timing_kernel)(
             [(c, float(stretch[0, t]) * x, float(stretch[3, t]) * x)
-             for c, t, x in zip(components, TIMES, unit, strict=True)])
+             for c, t, x in zip(_times(setting, float(widths[7])), TIMES, unit, strict=True)])
         return SliceResolution(window, setting.ei, thirds, np.ascontiguousarray(deviations),
                                np.ascontiguousarray(direction @ to_rlu.T), to_rlu[:, 0], kernel)
+
+
+@lru_cache(maxsize=64)
+def _times(setting: FermiSpectrometer, depth: float) -> tuple[Characteristic, ...]:
+    """Of TIMES; the last has a full width of one."""
+    pulses = (setting.moderator.quantile(_QUANTILES), setting.chopper.quantile(_QUANTILES))
+    return tuple(Characteristic(x) for x in (*pulses, depth * (_QUANTILES - 0.5), _QUANTILES))

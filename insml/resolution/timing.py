@@ -41,9 +41,13 @@ class Characteristic:
     def __init__(self, quantiles: Array) -> None:
         y = quantiles - quantiles.mean()
         self.sigma = float(y.std())
-        arguments = _STEP * np.arange(round(_K[-1] / _STEP) + 3)
-        self._table = np.exp(1j * np.outer(arguments, y / self.sigma)).mean(axis=1) if self.sigma > 0 else np.ones(
-            len(arguments), complex)
+        self._table = np.ones(round(_K[-1] / _STEP) + 3, complex)
+        if self.sigma > 0:
+            step = np.exp(1j * _STEP * y / self.sigma)
+            wave = np.ones_like(step)
+            for i in range(1, len(self._table)):
+                wave *= step
+                self._table[i] = wave.mean()
 
     def __call__(self, k: Array) -> NDArray[np.complex128]:
         x = np.abs(k) / _STEP

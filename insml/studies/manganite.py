@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from insml.errors import InsmlError, ModelError
 from insml.study import Study, bundled
 
+RESOLUTIONS = ("table", "exact", "covariance", "coarse covariance", "gaussian")
+
 if TYPE_CHECKING:
     from insml.mosaic import Mosaic
 
@@ -30,17 +32,18 @@ def __getattr__(name: str) -> Study:
 
 
 def simulate(candidate: str, parameters: Mapping[str, float] | None = None, resolution: str | None = "gaussian",
-             samples: int = 64, seed: int = 0) -> Mosaic:
+             samples: int | None = None, seed: int = 0, cells: int = 2) -> Mosaic:
     """The noiseless mosaic of one candidate, (240, 400), without scale and background.
 
     Parameters
     ----------
     candidate : "goodenough" or "dimer".
     parameters : meV by name; None stands for the published values, and so does each name left out.
-    resolution : "table" or "exact", the whole instrument (pulses, beam, sample, detectors) with modes from a table or
-        solved at every sample; "gaussian", widths on each axis by themselves; None for no broadening.
-    samples, seed : of the whole instrument, see :class:`insml.instrument_simulation.InstrumentSimulator`; the two last
-        kinds draw nothing.
+    resolution : "table" or "exact", the whole instrument (pulses, beam, sample, detectors); "covariance", Gaussians of the
+        instrument's covariance; "coarse covariance", those as the published study put them on its grids; "gaussian", widths
+        on each axis by themselves; None for no broadening.
+    samples, seed, cells : of the whole instrument, see :class:`insml.instrument_simulation.InstrumentSimulator`; the
+        other kinds draw nothing.
 
     Raises
     ------
@@ -52,13 +55,17 @@ def simulate(candidate: str, parameters: Mapping[str, float] | None = None, reso
     study = _study()
     if candidate not in study.candidates:
         raise ModelError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate}")
-    if resolution not in ("gaussian", "table", "exact", None):
-        raise InsmlError(f"resolution: expected 'gaussian', 'table', 'exact' or None, found {resolution!r}")
+    if resolution not in (*RESOLUTIONS, None):
+        raise InsmlError(f"resolution: expected one of {', '.join(RESOLUTIONS)} or None, found {resolution!r}")
     values = study.candidates[candidate].reference | dict(parameters or {})
-    if resolution in ("table", "exact"):
+    if resolution == "coarse covariance":
+        from insml.coarse_covariance import simulate as simulate_coarsely
+
+        return simulate_coarsely(study, candidate, values)
+    if resolution in ("table", "exact", "covariance"):
         from insml.instrument_simulation import simulate as simulate_instrument
 
-        return simulate_instrument(study, candidate, values, evaluation=resolution, samples=samples, seed=seed)
+        return simulate_instrument(study, candidate, values, evaluation=resolution, samples=samples, seed=seed, cells=cells)
     from insml.simulation import simulate as simulate_study
 
     return simulate_study(study, candidate, values, resolution=resolution is not None)

@@ -199,6 +199,8 @@ struct Worker<'a> {
     /// Steps along the axes for a step in hkl.
     to_axes: [Vec3; 3],
     met: Encounters,
+    /// Steps along both axes for a step of 1/Angstrom along kf, at bins.
+    kf: Vec<[f32; 2]>,
     weigher: Weigher,
     places: Vec<Place>,
     /// What products weigh at bins: (bins, 3, products), a polynomial in the place -1 to 1 in the slice.
@@ -225,6 +227,7 @@ impl<'a> Worker<'a> {
             sheets,
             to_axes,
             met: Encounters::default(),
+            kf: Vec::new(),
             weigher: Weigher::default(),
             places: Vec::new(),
             weights: Vec::new(),
@@ -245,6 +248,11 @@ impl<'a> Worker<'a> {
         self.planes.clear();
         self.planes.resize(cells.len() * MOMENTS * columns, 0.0);
         let meeting = Meeting::new(raster, one, &self.to_axes);
+        let around = around(&cells, raster);
+        let [x, y, _] = self.to_axes;
+        let along_kf = &one.slice.along_kf[around.start * raster.all(1)..around.end * raster.all(1)];
+        self.kf.clear();
+        self.kf.extend(along_kf.iter().map(|k| [dot(&x, k) as f32, dot(&y, k) as f32]));
         for d in 0..self.domains.len() {
             self.weigh(d, &one.slice, &cells);
             self.scatter(d, &meeting, &cells);
@@ -311,6 +319,8 @@ impl<'a> Worker<'a> {
         let each = 3 * modes.reduced.iter().map(|b| b.products()).sum::<usize>();
         let weight = domain.weight as f32;
         let [lo, hi] = meeting.window;
+        // not all bins can be reached
+        let partial = self.weights.iter().any(|x| x.is_nan());
         self.met.resize(modes.count);
         self.cell.resize(each, 0.0);
         for row in cells.clone() {
@@ -322,19 +332,18 @@ impl<'a> Worker<'a> {
             let planes = &mut self.planes[(row - cells.start) * MOMENTS * columns..][..MOMENTS * columns];
             for column in 0..columns {
                 let bin = own * wide + column / n;
-                if meeting.slice.thirds[bin].iter().any(|x| x.is_nan()) {
+                if partial && meeting.slice.thirds[bin].iter().any(|x| x.is_nan()) {
                     continue;
                 }
-                let kf = self.to_axes.map(|row| dot(&row, &meeting.slice.along_kf[bin]) as f32);
                 let (energies, x, y, products) = sheet.at(row, column);
-                meeting.encounter([x, y], [kf[0], kf[1]], &mut self.met);
+                meeting.encounter([x, y], self.kf[bin - bins.start * wide], &mut self.met);
                 let (j, inside) = place(column, n, wide);
                 for (w, (x, y)) in
                     self.cell.iter_mut().zip(self.row[j * each..].iter().zip(&self.row[(j + 1) * each..]))
                 {
                     *w = x + inside * (y - x);
                 }
-                if self.cell.iter().any(|x| x.is_nan()) {
+                if partial && self.cell.iter().any(|x| x.is_nan()) {
                     // beside what the spectrometer can reach
                     let at = ((own - bins.start) * wide + column / n) * each;
                     self.cell.copy_from_slice(&self.weights[at..at + each]);
