@@ -140,8 +140,8 @@ def test_square_bins_are_those_of_the_measurement(square, shared_data):
 
 def test_manganite_module_refuses_what_does_not_exist():
     assert manganite.STUDY is manganite.STUDY
-    with pytest.raises(InsmlError, match="'gaussian', 'table', 'exact' or None"):
-        manganite.simulate("dimer", resolution="covariance")
+    with pytest.raises(InsmlError, match="table, exact, covariance, coarse covariance, gaussian or None"):
+        manganite.simulate("dimer", resolution="brille")
     with pytest.raises(ModelError, match="goodenough, dimer"):
         manganite.simulate("dymer")
 
