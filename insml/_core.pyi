@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "ForwardImage", "Model", "__version__", "broadened", "convolve_mosaic", "gradient", "instrument_image",
+    "ForwardImage", "Model", "__version__", "broadened", "convolve_mosaic", "draws", "gradient", "instrument_image",
     "kinematic_third", "linear_map",
 ]
 
@@ -91,6 +91,9 @@ def linear_map(
     *, beam: Sequence[float], ki: float, kf: NDArray[np.float64], distance: NDArray[np.float64],
     two_theta: NDArray[np.float64], azimuth: NDArray[np.float64], sample: NDArray[np.float64],
     detector: NDArray[np.float64], to: str, spec_to_rlu: NDArray[np.float64] | None,
+) -> NDArray[np.float64]: ...
+def draws(
+    *, seed: int, pixels: NDArray[np.uint64], samples: int, dimensions: int, sobol: bool, threads: int,
 ) -> NDArray[np.float64]: ...
 def instrument_image(
     *,

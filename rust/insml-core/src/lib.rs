@@ -8,6 +8,7 @@ pub mod instrument;
 pub mod lanes;
 pub mod lattice;
 pub mod parallel;
+pub mod sobol;
 pub mod spinwave;
 pub mod table;
 pub mod vec3;

@@ -5,6 +5,7 @@ mod error;
 mod image;
 mod instrument;
 mod mosaic;
+mod sobol;
 mod spinwave;
 
 use pyo3::prelude::*;
@@ -21,6 +22,8 @@ mod _core {
     use super::instrument::linear_map;
     #[pymodule_export]
     use super::mosaic::convolve_mosaic;
+    #[pymodule_export]
+    use super::sobol::draws;
     #[pymodule_export]
     use super::spinwave::Model;
 

@@ -11,6 +11,7 @@ use crate::convolution::slice::{Distinct, Domain, Slice};
 use crate::error::{Error, Result};
 use crate::lanes::LANES;
 use crate::parallel::for_each;
+use crate::sobol::hash;
 use crate::spinwave::SpinModel;
 use crate::table::solver::Solver;
 use crate::table::weigh::{Place, Weigher};
@@ -136,14 +137,6 @@ struct Seen<'a> {
     table: Option<&'a Table>,
     map: [Vec3; 3],
     weight: f64,
-}
-
-/// splitmix64's finaliser (G. L. Steele et al., OOPSLA 2014).
-fn hash(mut z: u64) -> u64 {
-    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// A sample: offset from the bin's centre along the axes, and what the drawn variables add to the energy.
