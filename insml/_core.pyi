@@ -5,8 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "ForwardImage", "Model", "__version__", "broadened", "convolve_mosaic", "draws", "gradient", "instrument_image",
-    "kinematic_third", "linear_map",
+    "ForwardImage", "Model", "__version__", "broadened", "convolve_mosaic", "draws", "flights", "gradient",
+    "instrument_image", "kinematic_third", "linear_map", "probabilities",
 ]
 
 __version__: str
@@ -94,6 +94,17 @@ def linear_map(
 ) -> NDArray[np.float64]: ...
 def draws(
     *, seed: int, pixels: NDArray[np.uint64], samples: int, dimensions: int, sobol: bool, threads: int,
+) -> NDArray[np.float64]: ...
+_Joint = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+def probabilities() -> NDArray[np.float64]: ...
+def flights(
+    *, seed: int, pixels: NDArray[np.uint64], samples: int, sobol: bool, dimensions: Sequence[int],
+    centre: NDArray[np.float64], rows: NDArray[np.float64], full: NDArray[np.float64],
+    quantiles: Sequence[tuple[int, NDArray[np.float64]]], times: _Joint | None,
+    tube: tuple[_Joint, NDArray[np.float64], NDArray[np.float64]] | None,
+    mosaic: tuple[Sequence[float], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None,
+    held: NDArray[np.int64] | None, threads: int,
 ) -> NDArray[np.float64]: ...
 def instrument_image(
     *,

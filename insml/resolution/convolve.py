@@ -109,7 +109,7 @@ class Convolution:
                  contributions: Iterable[str] | None = None, generator: str = "sobol", factors: Factors | None = None,
                  twins: Sequence[tuple[ArrayLike, float]] = (), threads: int = 0) -> None:
         self.pixels, self.samples, self.seed = pixels, int(samples), int(seed)
-        self.contributions = wanted_contributions([pixels.runs[r] for r in pixels.used], contributions)
+        self.contributions = wanted_contributions(pixels.runs, contributions)
         self._generator, self._factors, self._threads = generator, factors, threads
         self._twins = [(np.asarray(m, float), float(w)) for m, w in twins] or [(np.eye(3), 1.0)]
         uniform(pixels[:0], self.samples, self.seed, generator=generator)

@@ -22,7 +22,7 @@ def test_damped_oscillator() -> None:
     # first moment w0 for every width; narrow: a Lorentzian of that FWHM at w0
     for fwhm in (0.5, 3.0, 9.0):
         line = DampedOscillator(fwhm)
-        first = quad(lambda w: w * float(line(w, 10.0)), 0, 200, points=(9.5, 10, 10.5), limit=500)[0]
+        first = quad(lambda w, line=line: w * float(line(w, 10.0)), 0, 200, points=(9.5, 10, 10.5), limit=500)[0]
         tail = 4 / np.pi * 0.5 * fwhm * 10 / 200  # of w^2 / w^4
         assert first + tail == pytest.approx(10.0, rel=2e-4)
         assert float(line(-4.0, 10.0)) == -float(line(4.0, 10.0))

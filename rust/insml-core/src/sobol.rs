@@ -41,8 +41,9 @@ pub enum Generator {
 /// The unscrambled points of a number of samples; what all pixels share.
 pub struct Points {
     generator: Generator,
+    samples: usize,
     dimensions: usize,
-    /// (samples, dimensions)
+    /// (dimensions, samples), lowest bit first
     base: Vec<u32>,
     seed: u64,
 }
@@ -50,36 +51,63 @@ pub struct Points {
 impl Points {
     /// `dimensions` at most `MAX_DIMENSIONS` for Sobol.
     pub fn new(generator: Generator, seed: u64, samples: usize, dimensions: usize) -> Self {
-        let mut base = vec![0; samples * dimensions];
+        let mut base = Vec::new();
         if generator == Generator::Sobol {
+            base.reserve(dimensions * samples);
             for d in 0..dimensions {
                 let directions = directions(d);
-                for s in 0..samples {
+                base.extend((0..samples).map(|s| {
                     let bits = (0..BITS).filter(|b| s >> b & 1 == 1);
-                    base[s * dimensions + d] = bits.fold(0, |x, b| x ^ directions[b]);
+                    bits.fold(0, |x: u32, b| x ^ directions[b]).reverse_bits()
+                }));
+            }
+        }
+        Self { generator, samples, dimensions, base, seed }
+    }
+
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// What addresses a pixel in `draw`.
+    pub fn key(&self, pixel: u64) -> u64 {
+        hash(hash(self.seed) ^ pixel)
+    }
+
+    /// One dimension of all samples of a pixel, in (0, 1).
+    pub fn draw(&self, key: u64, dimension: usize, out: &mut [f64]) {
+        let own = hash(key ^ (dimension as u64 + 1));
+        match self.generator {
+            Generator::Sobol => {
+                let seed = own as u32 ^ (own >> 32) as u32;
+                for (x, base) in out.iter_mut().zip(&self.base[dimension * self.samples..]) {
+                    *x = middle(scramble(*base, seed));
+                }
+            }
+            Generator::Random => {
+                for (s, x) in out.iter_mut().enumerate() {
+                    *x = middle((hash(own ^ (s as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 32) as u32);
                 }
             }
         }
-        Self { generator, dimensions, base, seed }
     }
 
-    /// Points of one pixel in (0, 1), (samples, dimensions).
+    /// Points of one pixel, (samples, dimensions).
     pub fn fill(&self, pixel: u64, out: &mut [f64]) {
-        let key = hash(hash(self.seed) ^ pixel);
-        for (s, (point, base)) in
-            out.chunks_exact_mut(self.dimensions).zip(self.base.chunks_exact(self.dimensions)).enumerate()
-        {
-            for (d, (x, base)) in point.iter_mut().zip(base).enumerate() {
-                let own = hash(key ^ (d as u64 + 1));
-                let bits = match self.generator {
-                    Generator::Sobol => scramble(*base, own as u32 ^ (own >> 32) as u32),
-                    Generator::Random => (hash(own ^ (s as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 32) as u32,
-                };
-                // in the middle of the last place
-                *x = (f64::from(bits) + 0.5) / 4_294_967_296.0;
+        let key = self.key(pixel);
+        let mut one = vec![0.0; self.samples];
+        for d in 0..self.dimensions {
+            self.draw(key, d, &mut one);
+            for (point, x) in out.chunks_exact_mut(self.dimensions).zip(&one) {
+                point[d] = *x;
             }
         }
     }
+}
+
+/// In the middle of the last place.
+fn middle(bits: u32) -> f64 {
+    (f64::from(bits) + 0.5) / 4_294_967_296.0
 }
 
 /// splitmix64's finaliser (G. L. Steele et al., OOPSLA 2014).
@@ -111,9 +139,8 @@ fn directions(dimension: usize) -> [u32; BITS] {
     v
 }
 
-/// Every bit is flipped or not by a hash of those above it: an Owen scramble.
-fn scramble(x: u32, seed: u32) -> u32 {
-    let mut x = x.reverse_bits();
+/// Every bit is flipped or not by a hash of those above it: an Owen scramble. `x` lowest bit first, the result highest.
+fn scramble(mut x: u32, seed: u32) -> u32 {
     x ^= x.wrapping_mul(0x3d20_adea);
     x = x.wrapping_add(seed);
     x = x.wrapping_mul((seed >> 16) | 1);
@@ -165,9 +192,9 @@ mod tests {
     #[test]
     fn unscrambled_numbers_are_the_published_ones() {
         // first points of dimensions 1 to 4 (Bratley and Fox; Joe and Kuo), in eighths, natural order
-        let base = Points::new(Generator::Sobol, 0, 8, 4).base;
-        let eighths: Vec<u32> = base.iter().map(|x| x >> 29).collect();
-        assert_eq!(eighths[..16], [0, 0, 0, 0, 4, 4, 4, 4, 2, 6, 6, 6, 6, 2, 2, 2]);
+        let base = Points::new(Generator::Sobol, 0, 4, 4).base;
+        let eighths: Vec<u32> = base.iter().map(|x| x.reverse_bits() >> 29).collect();
+        assert_eq!(eighths, [0, 4, 2, 6, 0, 4, 6, 2, 0, 4, 6, 2, 0, 4, 6, 2]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod derivative;
 mod error;
+mod flight;
 mod image;
 mod instrument;
 mod mosaic;
@@ -16,6 +17,8 @@ mod _core {
 
     #[pymodule_export]
     use super::derivative::{broadened, gradient};
+    #[pymodule_export]
+    use super::flight::{flights, probabilities};
     #[pymodule_export]
     use super::image::{ForwardImage, instrument_image, kinematic_third};
     #[pymodule_export]

@@ -4,6 +4,7 @@
 //! reciprocal cell the grid is made commensurate with it, so that every distinct eigenproblem is solved once.
 
 pub mod bins;
+pub mod flight;
 pub mod footprint;
 pub mod forward;
 pub mod grid;

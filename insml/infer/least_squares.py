@@ -1,0 +1,49 @@
+"""Weighted least squares: parameters, covariance, and whether it got there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from insml.errors import ModelError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """``covariance``: (J^T J)^-1 of residuals in standard deviations; ``chi_squared``: their sum of squares."""
+
+    x: Array
+    covariance: Array
+    chi_squared: float
+    converged: bool
+    evaluations: int
+
+
+def minimise(residuals: Callable[[Array], Array], jacobian: Callable[[Array], Array], start: Array, *,
+             tolerance: float = 1e-8, evaluations: int = 200) -> Minimum:
+    """Levenberg-Marquardt (MINPACK, through scipy).
+
+    Raises
+    ------
+    ModelError : fewer residuals than parameters, parameters that do not matter.
+    """
+    first = residuals(start)
+    if first.size < start.size:
+        raise ModelError(f"fit: expected at least as many bins as free parameters, found {first.size} and {start.size}")
+    if not start.size:
+        return Minimum(start, np.zeros((0, 0)), float(first @ first), True, 1)
+    found = least_squares(residuals, start, jacobian, method="lm", x_scale=np.maximum(np.abs(start), 1e-3),
+                          ftol=tolerance, xtol=tolerance, gtol=1e-14, max_nfev=evaluations)
+    j = jacobian(found.x)
+    size = np.linalg.norm(j, axis=0)
+    if not (size > 0).all():
+        raise ModelError(f"fit: expected free parameters that change the model, found {np.flatnonzero(size == 0).tolist()} "
+                         "(counted among the free ones) that do not")
+    scaled = np.linalg.pinv((j / size).T @ (j / size), hermitian=True)
+    return Minimum(found.x, scaled / np.outer(size, size), float(2 * found.cost), bool(found.status > 0), int(found.nfev))
