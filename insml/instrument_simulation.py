@@ -87,11 +87,22 @@ class InstrumentSimulator:
 
 
 def simulate(study: Study, candidate: str, values: Mapping[str, float] | None = None, *, evaluation: str = "table",
-             samples: int | None = None, cells: int = 2, seed: int = 0, threads: int = 0) -> Mosaic:
-    """The mosaic of :class:`InstrumentSimulator`; bins that the kinematics cannot reach are masked."""
+             samples: int | None = None, cells: int = 2, seed: int = 0, threads: int = 0,
+             mask: NDArray[np.bool_] | None = None) -> Mosaic:
+    """The mosaic of :class:`InstrumentSimulator`; bins that the kinematics or the detectors cannot reach are masked.
+
+    ``mask`` : (rows, columns) of the image, True where there was no detector; added to those.
+
+    Raises
+    ------
+    GeometryError : a mask of another shape than the image. Others as InstrumentSimulator.
+    """
     simulator = InstrumentSimulator(study, candidate, evaluation=evaluation, samples=samples, cells=cells, seed=seed,
                                     threads=threads)
-    return Mosaic.from_stack(simulator.stack(values), ~reachable(study), study.layout, title=f"{study.name}: {candidate}",
+    hidden = ~reachable(study)
+    if mask is not None:
+        hidden |= study.layout.split(np.asarray(mask, bool))
+    return Mosaic.from_stack(simulator.stack(values), hidden, study.layout, title=f"{study.name}: {candidate}",
                              source="simulated")
 
 
@@ -105,7 +116,7 @@ def instrument_of(study: Study) -> MosaicInstrument:
     settings = {ei: resolution.machine.setting(ei, frequency, resolution.package)
                 for ei, frequency in resolution.frequency.items()}
     orientation = Orientation(study.lattice, study.third.ki, horizontal)
-    return MosaicInstrument(settings, resolution.sample(study.third.ki, horizontal), orientation)
+    return MosaicInstrument(settings, resolution.sample(study.third.ki, horizontal), orientation, resolution.energy_bin)
 
 
 @lru_cache(maxsize=4)

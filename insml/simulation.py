@@ -116,7 +116,8 @@ def simulate(study: Study, candidate: str, values: Mapping[str, float] | None = 
 
 
 def reachable(study: Study) -> NDArray[np.bool_]:
-    """(n_slices, n0, n1) True where the bin centre obeys energy and momentum conservation with kf forward."""
+    """(n_slices, n0, n1) True where the bin centre obeys energy and momentum conservation with kf forward, and where the
+    study's instrument has detectors."""
     layout = study.layout
     out = np.ones(layout.stack_shape, bool)
     if not isinstance(study.third, Kinematic):
@@ -137,6 +138,9 @@ def reachable(study: Study) -> NDArray[np.bool_]:
         assert spec.ei is not None, "the study reader demands ei for a kinematic third axis"
         kf = wavevector(spec.ei - 0.5 * sum(spec.energy))
         out[s] = np.linalg.norm(q_across, axis=-1) < kf
+        if (angles := getattr(study.broadening, "two_theta", None)) is not None:
+            two_theta = np.degrees(np.arcsin(np.clip(np.linalg.norm(q_across, axis=-1) / kf, 0, 1)))
+            out[s] &= (two_theta >= angles[0]) & (two_theta <= angles[1])
     return out
 
 

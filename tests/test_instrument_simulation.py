@@ -226,6 +226,29 @@ def test_the_study_of_the_paper_as_an_image() -> None:
     assert np.corrcoef(image.values.ravel(), gaussian.values.ravel())[0, 1] > 0.97
 
 
+def test_detectors_and_masks_decide_what_is_seen() -> None:
+    study = small()
+    resolution = study.broadening
+    assert isinstance(resolution, DirectGeometry)
+    whole = simulate(study, "dimer")
+    assert not whole.mask.any()
+    # scattering angle of each bin: kf, and what lies across the beam (b* in h and k)
+    orientation = instrument_of(study).orientation
+    h, k = np.meshgrid(*(a.centres for a in study.layout.axes), indexing="ij")
+    across = np.linalg.norm(np.stack([h, k, 0 * h], axis=-1) @ orientation.b.T, axis=-1)
+    angles = np.array([np.degrees(np.arcsin(across / np.sqrt((s.ei - np.mean(s.energy)) / ENERGY_PER_K2)))
+                       for s in study.layout.slices if s.ei])
+    limit = (float(np.median(angles)), 90.0)
+    seen = simulate(replace(study, broadening=replace(resolution, two_theta=limit)), "dimer")
+    assert np.array_equal(seen.stack_mask, angles < limit[0])
+    np.testing.assert_array_equal(seen.values[~seen.mask], whole.values[~seen.mask])
+    mask = np.zeros(whole.values.shape, bool)
+    mask[1:3, 2] = True
+    assert np.array_equal(simulate(study, "dimer", mask=mask).mask, mask)
+    with pytest.raises(GeometryError, match="image: expected shape"):
+        simulate(study, "dimer", mask=mask[:, 1:])
+
+
 def test_what_cannot_be_meant_is_refused() -> None:
     study = small()
     with pytest.raises(InsmlError, match="candidate: expected one of goodenough, dimer, found 'x'"):

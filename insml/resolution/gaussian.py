@@ -80,7 +80,8 @@ class DirectGeometry:
     instrument, version, package : which machine and slit package. frequency : chopper Hz for each Ei (meV).
     sample_width : metres, for the Gaussian widths. crystal : the sample as a whole instrument sees it; None for a cube of
     ``sample_width`` along the beam and ``horizontal``. horizontal : r.l.u., with the beam the horizontal plane; None for
-    the first momentum axis.
+    the first momentum axis. energy_bin : full width of the detectors' bins as a share of Ei. two_theta : scattering angles
+    (degrees) between which there are detectors; None for all.
     """
 
     instrument: str
@@ -90,6 +91,8 @@ class DirectGeometry:
     sample_width: float = 0.01
     crystal: Sample | None = field(default=None, metadata=NOT_SIMULATED)
     horizontal: tuple[float, float, float] | None = field(default=None, metadata=NOT_SIMULATED)
+    energy_bin: float = field(default=0.0, metadata=NOT_SIMULATED)
+    two_theta: tuple[float, float] | None = field(default=None, metadata=NOT_SIMULATED)
 
     def __post_init__(self) -> None:
         if self.instrument not in INSTRUMENTS:

@@ -15,6 +15,9 @@ from insml.study import Study, bundled
 RESOLUTIONS = ("table", "exact", "covariance", "coarse covariance", "gaussian")
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from insml.mosaic import Mosaic
 
     STUDY: Study
@@ -32,7 +35,7 @@ def __getattr__(name: str) -> Study:
 
 
 def simulate(candidate: str, parameters: Mapping[str, float] | None = None, resolution: str | None = "gaussian",
-             samples: int | None = None, seed: int = 0, cells: int = 2) -> Mosaic:
+             samples: int | None = None, seed: int = 0, cells: int = 2, mask: NDArray[np.bool_] | None = None) -> Mosaic:
     """The noiseless mosaic of one candidate, (240, 400), without scale and background.
 
     Parameters
@@ -42,8 +45,8 @@ def simulate(candidate: str, parameters: Mapping[str, float] | None = None, reso
     resolution : "table" or "exact", the whole instrument (pulses, beam, sample, detectors); "covariance", Gaussians of the
         instrument's covariance; "coarse covariance", those as the published study put them on its grids; "gaussian", widths
         on each axis by themselves; None for no broadening.
-    samples, seed, cells : of the whole instrument, see :class:`insml.instrument_simulation.InstrumentSimulator`; the
-        other kinds draw nothing.
+    samples, seed, cells, mask : of "table", "exact" and "covariance", see :mod:`insml.instrument_simulation`; the other
+        kinds draw nothing.
 
     Raises
     ------
@@ -65,7 +68,8 @@ def simulate(candidate: str, parameters: Mapping[str, float] | None = None, reso
     if resolution in ("table", "exact", "covariance"):
         from insml.instrument_simulation import simulate as simulate_instrument
 
-        return simulate_instrument(study, candidate, values, evaluation=resolution, samples=samples, seed=seed, cells=cells)
+        return simulate_instrument(study, candidate, values, evaluation=resolution, samples=samples, seed=seed, cells=cells,
+                                   mask=mask)
     from insml.simulation import simulate as simulate_study
 
     return simulate_study(study, candidate, values, resolution=resolution is not None)

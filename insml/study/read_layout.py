@@ -21,8 +21,8 @@ AXIS_KEYS = ("label", "vector", "edges", "centres")
 SLICE_KEYS = ("energy", "ei", "fractions")
 THIRD_KEYS = ("kind", "vector", "range", "samples", "scattering_angle", "ki")
 RESOLUTION_KEYS = ("kind", "energy_fwhm", "q_fwhm", "instrument", "version", "package", "frequency", "sample",
-                   "horizontal")
-SAMPLE_KEYS = ("size", "x_axis", "y_axis")
+                   "horizontal", "energy_bin", "two_theta")
+SAMPLE_KEYS = ("size", "x_axis", "y_axis", "mosaic_fwhm")
 
 
 def read_mosaic(top: Table) -> tuple[MosaicLayout, Integrated | Kinematic]:
@@ -47,7 +47,8 @@ def read_mosaic(top: Table) -> tuple[MosaicLayout, Integrated | Kinematic]:
 def read_resolution(top: Table, layout: MosaicLayout) -> Broadening:
     table = top.table("resolution", RESOLUTION_KEYS)
     kinds = {"gaussian": ("energy_fwhm", "q_fwhm"),
-             "direct-geometry": ("instrument", "version", "package", "frequency", "sample", "horizontal")}
+             "direct-geometry": ("instrument", "version", "package", "frequency", "sample", "horizontal",
+                                "energy_bin", "two_theta")}
     kind = table.choice("kind", tuple(kinds))
     _refuse_others(table, kind, kinds[kind])
     return _gaussian(table, layout) if kind == "gaussian" else _direct_geometry(table, layout)
@@ -164,7 +165,8 @@ def _direct_geometry(table: Table, layout: MosaicLayout) -> Broadening:
         return DirectGeometry(instrument=table.text("instrument"), version=table.whole("version", least=1),
                               package=table.text("package"),
                               frequency=dict(zip(energies, frequency, strict=True)), crystal=_sample(table),
-                              horizontal=table.direction("horizontal") if "horizontal" in table.data else None)
+                              horizontal=table.direction("horizontal") if "horizontal" in table.data else None,
+                              energy_bin=_energy_bin(table), two_theta=_two_theta(table))
     except InsmlError as error:
         raise table.mistake("", "an instrument that is known", str(error)) from None
 
@@ -174,7 +176,24 @@ def _sample(table: Table) -> Sample | None:
         return None
     sample = table.table("sample", SAMPLE_KEYS)
     size = sample.numbers("size", 3)
-    return Sample((size[0], size[1], size[2]), sample.direction("x_axis"), sample.direction("y_axis"))
+    mosaic = sample.number("mosaic_fwhm") if "mosaic_fwhm" in sample.data else None
+    return Sample((size[0], size[1], size[2]), sample.direction("x_axis"), sample.direction("y_axis"), mosaic_fwhm=mosaic)
+
+
+def _energy_bin(table: Table) -> float:
+    width = table.number("energy_bin") if "energy_bin" in table.data else 0.0
+    if not 0.0 <= width < 0.5:
+        raise table.mistake("energy_bin", "a share of Ei from 0 to 0.5", f"{width:g}")
+    return width
+
+
+def _two_theta(table: Table) -> tuple[float, float] | None:
+    if "two_theta" not in table.data:
+        return None
+    smallest, largest = table.numbers("two_theta", 2)
+    if not 0.0 <= smallest < largest <= 180.0:
+        raise table.mistake("two_theta", "two ascending angles from 0 to 180 degrees", describe([smallest, largest]))
+    return smallest, largest
 
 
 def _refuse_others(table: Table, kind: str, used: tuple[str, ...]) -> None:
