@@ -5,8 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "ForwardImage", "Model", "__version__", "broadened", "convolve_mosaic", "draws", "flights", "gradient",
-    "instrument_image", "kinematic_third", "linear_map", "probabilities",
+    "ForwardImage", "ModeTable", "Model", "__version__", "broadened", "convolve_mosaic", "draws", "flights", "gradient",
+    "instrument_image", "kinematic_third", "linear_map", "met", "paths", "probabilities",
 ]
 
 __version__: str
@@ -16,6 +16,16 @@ _Slice = tuple[
     tuple[tuple[float, float], tuple[float, float], NDArray[np.float32], Sequence[float]],
 ]
 _Domains = Sequence[tuple[Model, NDArray[np.float64], float]]
+
+@final
+class ModeTable:
+    @staticmethod
+    def build(model: Model, *, step: float, limit: int, form_factor: bool, threads: int) -> ModeTable | None: ...
+    @property
+    def nodes(self) -> tuple[list[int], list[float]]: ...
+    @property
+    def nbytes(self) -> int: ...
+    def spectrum(self, q: NDArray[np.float64], *, threads: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 
 @final
 class ForwardImage:
@@ -98,13 +108,21 @@ def draws(
 _Joint = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 def probabilities() -> NDArray[np.float64]: ...
+def paths(
+    *, densities: Sequence[tuple[NDArray[np.float64], float, float, tuple[float, float], float]], at: NDArray[np.float64],
+    towards: NDArray[np.float64], ends: NDArray[np.float64], threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def met(
+    *, line: str, fwhm: float, ends: NDArray[np.float64], solved: NDArray[np.float64], share: NDArray[np.float64],
+    energy: NDArray[np.float64], mode: NDArray[np.float64], strength: NDArray[np.float64], threads: int,
+) -> NDArray[np.float64]: ...
 def flights(
     *, seed: int, pixels: NDArray[np.uint64], samples: int, sobol: bool, dimensions: Sequence[int],
     centre: NDArray[np.float64], rows: NDArray[np.float64], full: NDArray[np.float64],
     quantiles: Sequence[tuple[int, NDArray[np.float64]]], times: _Joint | None,
     tube: tuple[_Joint, NDArray[np.float64], NDArray[np.float64]] | None,
     mosaic: tuple[Sequence[float], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None,
-    held: NDArray[np.int64] | None, threads: int,
+    threads: int,
 ) -> NDArray[np.float64]: ...
 def instrument_image(
     *,

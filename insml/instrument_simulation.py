@@ -60,6 +60,8 @@ class InstrumentSimulator:
             raise InsmlError(f"samples: expected none beside evaluation = 'covariance', found {samples}")
         self._run: Callable[..., NDArray[np.float64] | None]
         self._study, self._candidate, self._threads = study, study.candidates[candidate], threads
+        # symmetry blocks found once, at values that do not make the search difficult
+        self._model = _reference(study, candidate)
         if samples is None and evaluation != "exact":
             self._run = _grid(study, cells, evaluation == "covariance").intensities
         else:
@@ -75,7 +77,9 @@ class InstrumentSimulator:
         UnstableStructureError : the study's magnetic structure is not an energy minimum for these values.
         """
         study, chosen = self._study, self._candidate
-        model = SpinModel.from_dict(chosen.model(chosen.reference if values is None else values))
+        values = chosen.reference if values is None else values
+        chosen.check(values)
+        model = self._model.with_parameters(values)
         v = model.lattice_vectors.T
         domains = [(model.domain_core(t), np.ascontiguousarray((np.linalg.inv(v) @ t.rotation @ v).T), float(t.weight))
                    for t in distinct_twins(model)]
@@ -117,6 +121,11 @@ def instrument_of(study: Study) -> MosaicInstrument:
                 for ei, frequency in resolution.frequency.items()}
     orientation = Orientation(study.lattice, study.third.ki, horizontal)
     return MosaicInstrument(settings, resolution.sample(study.third.ki, horizontal), orientation, resolution.energy_bin)
+
+
+@lru_cache(maxsize=8)
+def _reference(study: Study, candidate: str) -> SpinModel:
+    return study.candidates[candidate].spin_model()
 
 
 @lru_cache(maxsize=4)

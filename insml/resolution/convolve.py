@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,81 +10,29 @@ from scipy.special import ndtri
 
 from insml import _core
 from insml.errors import GeometryError, InsmlError, ModelError
-from insml.instruments import FermiSpectrometer
-from insml.instruments.distribution import Distribution
+from insml.resolution.factors import Factors, bose
 from insml.resolution.linear_map import linear_map
+from insml.resolution.modes import PIECES, TIMES, BeamTimes, Dispersion, Line, met, modes_at, spin_waves
 from insml.resolution.pixels import MeasuredPixels
-from insml.resolution.sampling import DIMENSIONS, deviations, true_points, uniform, wanted_contributions
+from insml.resolution.sampling import (
+    DIMENSION,
+    checked_draws,
+    true_points,
+    uniform,
+    wanted_contributions,
+)
 from insml.spinwave import SpinModel
+
+__all__ = ["Convolution", "Dispersion", "Factors", "Line", "Scattering", "bose", "convolve", "convolve_covariance",
+           "spin_waves"]
 
 Array = NDArray[np.float64]
 
 #: S(h, k, l, E): four arrays (m,) to one.
 Scattering = Callable[[Array, Array, Array, Array], ArrayLike]
-#: (h, k, l), three arrays (m,), to energies and intensities (m, modes).
-Dispersion = Callable[[Array, Array, Array], tuple[ArrayLike, ArrayLike]]
 
-BOLTZMANN = 0.08617333262  # meV / K
-#: Draws that are held at a time.
-_CHUNK = 1 << 18
-#: Step of group velocities, as a share of the path along which the energy is integrated.
-_STEP = 1e-3
-
-
-class Line(Protocol):
-    def quantile(self, u: ArrayLike) -> Array: ...
-
-
-@dataclass(frozen=True)
-class Factors:
-    """What multiplies S at the true (Q, E).
-
-    kf_over_ki : of the cross section. temperature : K, Bose factor 1 / (1 - exp(-E / kT)), E for |E| where the function is
-    odd in E. form_factor : <j0>^2 of an ion such as "Mn3+".
-    """
-
-    kf_over_ki: bool = False
-    temperature: float | None = None
-    form_factor: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.temperature is not None and not self.temperature >= 0:
-            raise ModelError(f"temperature: expected kelvin >= 0, found {self.temperature:g}")
-        if self.form_factor is not None:
-            self._coefficients()
-
-    def _coefficients(self) -> Array:
-        from insml.study.form_factors import UnknownIonError, by_ion
-
-        try:
-            return np.array(by_ion(str(self.form_factor)))
-        except UnknownIonError as error:
-            raise ModelError(f"form_factor: expected {error.expected}, found {self.form_factor!r}") from None
-
-    def at(self, points: Array, pixels: MeasuredPixels) -> Array:
-        """(n, samples) for points (n, samples, 4)."""
-        out = np.ones(points.shape[:2])
-        energy = points[..., 3]
-        if self.temperature is not None:
-            out *= bose(energy, self.temperature)
-        for r in pixels.used:
-            of, run = pixels.run == r, pixels.runs[r]
-            if self.kf_over_ki:
-                out[of] *= np.sqrt(np.maximum(1 - energy[of] / run.incident, 0.0))
-            if self.form_factor is not None:
-                c = self._coefficients()
-                s2 = ((points[of][..., :3] @ run.orientation.b.T) ** 2).sum(axis=-1) / (16 * np.pi**2)
-                out[of] *= ((c[:-1:2] * np.exp(-c[1:-1:2] * s2[..., None])).sum(axis=-1) + c[-1]) ** 2
-        return out
-
-
-def bose(energy: ArrayLike, temperature: float) -> Array:
-    """n(E) + 1 = 1 / (1 - exp(-E / kT)), for both signs of E: negative for E < 0. At T = 0 it is 1 and 0."""
-    e = np.asarray(energy, float)
-    if temperature == 0:
-        return np.where(e > 0, 1.0, 0.0)
-    x = e / (BOLTZMANN * temperature)
-    return np.asarray(-1 / np.expm1(-np.where(np.abs(x) < 1e-12, 1e-12, x).clip(-700)))
+#: Draws that are held at a time, of functions and of modes.
+_CHUNK, _CHUNK_MODES = 1 << 18, 1 << 15
 
 
 class Convolution:
@@ -99,10 +45,11 @@ class Convolution:
     contributions : names of what broadens (as :func:`insml.resolution_covariance`), all where absent; () for none.
     generator : "sobol", scrambled for every pixel, or "random" for comparison.
     factors : what multiplies the functions. twins : ((3, 3), weight) each: the function is averaged over hkl @ matrix.
+    threads : of the draws; 0: one per core.
 
     Raises
     ------
-    InsmlError : samples, seed or generator that do not exist. GeometryError : unknown contributions.
+    InsmlError : samples, seed or generator that do not exist. GeometryError : unknown contributions, twins of other shapes.
     """
 
     def __init__(self, pixels: MeasuredPixels, *, samples: int = 16, seed: int = 0,
@@ -111,13 +58,14 @@ class Convolution:
         self.pixels, self.samples, self.seed = pixels, int(samples), int(seed)
         self.contributions = wanted_contributions(pixels.runs, contributions)
         self._generator, self._factors, self._threads = generator, factors, threads
-        self._twins = [(np.asarray(m, float), float(w)) for m, w in twins] or [(np.eye(3), 1.0)]
-        uniform(pixels[:0], self.samples, self.seed, generator=generator)
+        self._twins = [(np.asarray(m, float), float(w)) for m, w in twins]
+        if any(m.shape != (3, 3) for m, _ in self._twins):
+            raise GeometryError("twins: expected ((3, 3), weight) each, found other shapes")
+        checked_draws(self.samples, self.seed, generator)
 
     def points(self, start: int = 0, stop: int | None = None) -> Array:
         """(pixels, samples, 4) true h, k, l (r.l.u.) and E (meV) of pixels ``start`` to ``stop``."""
-        part = self.pixels[start:stop]
-        return true_points(part, self._draws(part), self.contributions)
+        return np.moveaxis(self._drawn(self.pixels[start:stop]), 0, -1)
 
     def mean(self, function: Scattering) -> Array:
         """(n,) mean over the samples of each pixel.
@@ -126,106 +74,114 @@ class Convolution:
         ------
         ModelError : a function that gives another shape than it got, or numbers that are not finite.
         """
-        return self._chunks(lambda part: self._scattering(part, function))
+        return self._chunks(_CHUNK, lambda part: self._scattering(part, function))
 
     def modes(self, dispersion: Dispersion | SpinModel, line: Line | None = None) -> Array:
-        """(n,) mean of sum over modes of intensity times ``line`` (infinitely narrow where None) in energy.
+        """(n,) mean of the sum over modes of intensity times ``line`` (infinitely narrow where None) in energy.
 
-        One of the times of the flight is not drawn but integrated over with its density: that at which the mode is met,
-        with the mode straight over it. Of the moderator's and the chopper's time it is for each pixel the one that moves
-        energies more; deviations within ``line`` are drawn.
+        Energies are not left to chance: from each draw on, the two times of the beam (moderator and chopper, or the two
+        disks) change together, in the direction in which the energy changes most, and over that path the line is integrated
+        with the density of the times. Modes are solved at three places of it and are straight between them.
 
         Raises
         ------
-        ModelError : energies and intensities of other shapes than (m, modes); no such time among the contributions.
+        ModelError : energies and intensities of other shapes than (m, modes) or not finite; no line and neither of the
+        times among the contributions, or one disk of two with the moderator.
         """
         of = spin_waves(dispersion) if isinstance(dispersion, SpinModel) else dispersion
-        return self._chunks(lambda part: self._met(part, of, line))
+        return self._chunks(_CHUNK_MODES, lambda part: self._met(part, of, line))
 
     def error(self, function: Scattering, scrambles: int = 4) -> tuple[Array, Array]:
-        """Mean and its standard error, both (n,), from independent scrambles with the seeds after the own."""
+        """Mean and its standard error, both (n,), from independent scrambles, of seeds from the own on."""
+        return self._spread(lambda over: over.mean(function), scrambles)
+
+    def modes_error(self, dispersion: Dispersion | SpinModel, line: Line | None = None, scrambles: int = 4
+                    ) -> tuple[Array, Array]:
+        """As :meth:`error`, of :meth:`modes`."""
+        return self._spread(lambda over: over.modes(dispersion, line), scrambles)
+
+    def _spread(self, mean: Callable[[Convolution], Array], scrambles: int) -> tuple[Array, Array]:
         if scrambles < 2:
             raise InsmlError(f"scrambles: expected at least 2, found {scrambles}")
-        found = np.array([self._seeded(self.seed + i).mean(function) for i in range(scrambles)])
+        found = np.array([mean(self._seeded(self.seed + i)) for i in range(scrambles)])
         return found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(scrambles)
 
     def _seeded(self, seed: int) -> Convolution:
         return Convolution(self.pixels, samples=self.samples, seed=seed, contributions=self.contributions,
                            generator=self._generator, factors=self._factors, twins=self._twins, threads=self._threads)
 
-    def _draws(self, part: MeasuredPixels, more: int = 0) -> Array:
-        return uniform(part, self.samples, self.seed, generator=self._generator, dimensions=DIMENSIONS + more,
-                       threads=self._threads)
+    def _drawn(self, part: MeasuredPixels) -> Array:
+        return true_points(part, self.samples, self.seed, self.contributions, generator=self._generator,
+                           threads=self._threads)
 
-    def _chunks(self, one: Callable[[MeasuredPixels], Array]) -> Array:
-        step = max(1, _CHUNK // self.samples)
+    def _chunks(self, draws: int, one: Callable[[MeasuredPixels], Array]) -> Array:
+        step = max(1, draws // self.samples)
         out = np.empty(len(self.pixels))
+        # run by run, as each has tables of its own
+        order = np.argsort(self.pixels.run, kind="stable") if len(self.pixels.used) > 1 else None
         for start in range(0, len(self.pixels), step):
-            out[start:start + step] = one(self.pixels[start:start + step])
+            part = slice(start, start + step) if order is None else order[start:start + step]
+            out[part] = one(self.pixels[part])
         return out
 
-    def _weighted(self, value: Array, points: Array, part: MeasuredPixels) -> Array:
-        return value if self._factors is None else value * self._factors.at(points, part)
+    def _turned(self, points: Array) -> Iterable[tuple[float, Array]]:
+        """Weights of twins and the (4, ...) that they see."""
+        if not self._twins:
+            yield 1.0, points
+        for m, weight in self._twins:
+            h, k, l = points[:3]  # noqa: E741
+            # not a matrix product, whose last bits depend on how many points there are
+            yield weight, np.stack([*(m[0, j] * h + m[1, j] * k + m[2, j] * l for j in range(3)), points[3]])
 
     def _scattering(self, part: MeasuredPixels, function: Scattering) -> Array:
-        points = true_points(part, self._draws(part), self.contributions)
-        value = np.zeros(points.shape[:2])
-        for matrix, weight in self._twins:
-            value += weight * evaluate(function, points[..., :3] @ matrix, points[..., 3])
-        return np.asarray(self._weighted(value, points, part).mean(axis=1))
+        points = self._drawn(part)
+        value = np.zeros(points.shape[1:])
+        for weight, seen in self._turned(points):
+            value += weight * evaluate(function, seen)
+        if self._factors is not None:
+            value *= self._factors.at(points, part)
+        return np.asarray(value.mean(axis=1))
 
     def _met(self, part: MeasuredPixels, dispersion: Dispersion, line: Line | None) -> Array:
-        u = self._draws(part, more=1)
-        y = deviations(part, u, self.contributions)
-        rows, which, densities, density = self._integrated(part)
-        each = np.arange(len(part))
-        y[each, :, which] = 0.0
-        points = true_points(part, u, self.contributions, y)
-        # what a second of that time does to (h, k, l, E)
-        along = rows[each, :, which]
-        reach = np.array([d.sigma for d in densities])[density]
-        step = _STEP * reach[:, None, None] * along[:, None, :3]
-        shift = 0.0 if line is None else line.quantile(u[..., DIMENSIONS])
-        value = np.zeros(points.shape[:2])
-        for matrix, weight in self._twins:
-            here, strength = _modes_at(dispersion, points[..., :3] @ matrix)
-            there, _ = _modes_at(dispersion, (points[..., :3] + step) @ matrix)
-            slope = (there - here) / (_STEP * reach[:, None, None]) - along[:, None, 3, None]
-            # energy of the mode less that of the neutron, where the time is zero
-            apart = here + np.asarray(shift)[..., None] - points[..., 3, None]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                time = np.where(slope != 0, -apart / slope, np.inf)
-                met = np.empty_like(time)
-                for d, of in enumerate(densities):
-                    met[density == d] = of.pdf(time[density == d]) / np.abs(slope[density == d])
-            value += weight * np.where(np.isfinite(met), met * strength, 0.0).sum(axis=-1)
-        return np.asarray(self._weighted(value, points, part).mean(axis=1))
-
-    def _integrated(self, part: MeasuredPixels) -> tuple[Array, NDArray[np.intp], list[Distribution], NDArray[np.intp]]:
-        """Linear map (n, 4, 11); for each pixel the column of the time integrated over; distributions of mean zero, and for
-        each pixel which one its time has."""
-        rows = np.empty((len(part), 4, 11))
-        which, density = np.empty(len(part), np.intp), np.empty(len(part), np.intp)
-        densities: list[Distribution] = []
+        points = self._drawn(part)
+        own = [DIMENSION[t] for t in TIMES]
+        u = uniform(part, self.samples, self.seed, generator=self._generator, dimensions=1 + max(own),
+                    threads=self._threads)[..., own]
+        shape = u.shape[:2]
+        ends, share, solved = (np.empty((*shape, n)) for n in (2, PIECES, 3))
+        # (4, n) what a unit of tau does to (h, k, l, E)
+        rate = np.empty((4, len(part)))
         for r in part.used:
             of, run = np.flatnonzero(part.run == r), part.runs[r]
-            times: dict[int, Distribution] = {}
-            if isinstance(run.instrument, FermiSpectrometer):
-                if "chopper" in self.contributions:
-                    times[3] = run.instrument.chopper
-                if "moderator" in self.contributions:
-                    times[0] = run.instrument.moderator.centred()
-            if not times:
-                raise ModelError("modes: expected the time at a Fermi chopper or its moderator among the contributions, "
-                                 "found neither; a function of (h, k, l, E) with a line shape needs none")
-            sub = part[of]
-            rows[of] = linear_map(run.instrument, run.sample, sub.element, sub.energy, run.orientation, ei=run.incident)
-            columns = np.array(list(times))
-            size = np.abs(rows[of][:, 3, columns]) * np.array([t.sigma for t in times.values()])
-            widest = size.argmax(axis=1)
-            which[of], density[of] = columns[widest], widest + len(densities)
-            densities += times.values()
-        return rows, which, densities, density
+            times, sub = BeamTimes(run.instrument, self.contributions), part[of]
+            if line is None and not times.sigma.any():
+                raise ModelError("modes: expected a line, or a time of the beam (moderator, chopper, disks) among the "
+                                 "contributions, found neither")
+            rows = linear_map(run.instrument, run.sample, sub.element, sub.energy, run.orientation, ei=run.incident)
+            # the direction in which energy changes most, with times in their standard deviations
+            steep = times.sigma * rows[:, 3, TIMES]
+            towards = times.sigma * steep / np.maximum(np.linalg.norm(steep, axis=1, keepdims=True), 1e-300)
+            found = times.paths(times.drawn(u[of]).reshape(-1, 2), np.repeat(towards, self.samples, axis=0), self._threads)
+            for all_runs, one in zip((ends, share, solved), found, strict=True):
+                all_runs[of] = one.reshape(len(of), self.samples, -1)
+            rate[:, of] = (rows[:, :, TIMES] * towards[:, None]).sum(axis=2).T
+        return self._along(part, points, (ends, share, solved), rate[..., None], dispersion, line)
+
+    def _along(self, part: MeasuredPixels, points: Array, paths: tuple[Array, Array, Array], rate: Array,
+               dispersion: Dispersion, line: Line | None) -> Array:
+        ends, share, solved = paths
+        factors = self._factors or Factors()
+        if self._factors is not None:
+            middle = ends[..., :1] + (ends[..., 1:] - ends[..., :1]) * ((np.arange(PIECES) + 0.5) / PIECES)
+            share = share * factors.of_energy(points[3][..., None] + rate[3][..., None] * middle, part)
+        flat = ends.reshape(-1, 2), share.reshape(-1, PIECES), solved.reshape(-1, 3)
+        energy = np.stack([points[3], np.broadcast_to(rate[3], points[3].shape)], axis=-1).reshape(-1, 2)
+        value = np.zeros(points.shape[1:])
+        for twin in zip(*(self._turned(points + rate * solved[..., i]) for i in range(3)), strict=True):
+            found = [modes_at(dispersion, seen[:3]) for _, seen in twin]
+            mode, strength = (np.stack(x) for x in zip(*found, strict=True))
+            value += twin[0][0] * met(line, flat, energy, mode, strength, self._threads).reshape(value.shape)
+        return np.asarray((value * factors.of_q(points, part)).mean(axis=1))
 
 
 def convolve(model: Scattering | SpinModel, pixels: MeasuredPixels, *, samples: int = 16, seed: int = 0,
@@ -237,7 +193,12 @@ def convolve(model: Scattering | SpinModel, pixels: MeasuredPixels, *, samples: 
     """
     over = Convolution(pixels, samples=samples, seed=seed, contributions=contributions, generator=generator,
                        factors=factors, twins=twins)
-    return over.modes(model, line) if isinstance(model, SpinModel) else over.mean(model)
+    if isinstance(model, SpinModel):
+        return over.modes(model, line)
+    if line is not None:
+        raise ModelError("line: expected none with a function of (h, k, l, E), which has its own; a dispersion goes to "
+                         "Convolution(pixels).modes, found one")
+    return over.mean(model)
 
 
 def convolve_covariance(function: Scattering, hkl: ArrayLike, energy: ArrayLike, covariance: ArrayLike, *,
@@ -246,12 +207,16 @@ def convolve_covariance(function: Scattering, hkl: ArrayLike, energy: ArrayLike,
 
     Raises
     ------
-    GeometryError : shapes that do not fit, a covariance that is not positive.
+    GeometryError : shapes that do not fit, a covariance that is not positive. InsmlError, ModelError : as
+    :class:`Convolution`.
     """
-    centre = np.concatenate([np.atleast_2d(np.asarray(hkl, float)), np.asarray(energy, float).reshape(-1, 1)], axis=1)
-    spread = np.asarray(covariance, float)
-    if centre.shape[1:] != (4,) or spread.shape not in ((4, 4), (len(centre), 4, 4)):
-        raise GeometryError(f"covariance: expected hkl (n, 3), energy (n,) and (4, 4) or (n, 4, 4), found {spread.shape}")
+    checked_draws(samples, seed, generator)
+    q, e, spread = (np.asarray(x, float) for x in (hkl, energy, covariance))
+    q, e = np.atleast_2d(q), np.atleast_1d(e)
+    if q.ndim != 2 or q.shape[1] != 3 or e.shape != q.shape[:1] or spread.shape not in ((4, 4), (len(q), 4, 4)):
+        raise GeometryError("covariance: expected hkl (n, 3), energy (n,) and (4, 4) or (n, 4, 4), found shapes "
+                            f"{q.shape}, {e.shape} and {spread.shape}")
+    centre = np.concatenate([q, e[:, None]], axis=1)
     values, vectors = np.linalg.eigh(spread)
     if not (values >= -1e-9 * values.max(axis=-1, keepdims=True)).all():
         raise GeometryError("covariance: expected eigenvalues >= 0, found negative ones")
@@ -262,44 +227,21 @@ def convolve_covariance(function: Scattering, hkl: ArrayLike, energy: ArrayLike,
         part = slice(start, start + step)
         number = np.arange(start, min(start + step, len(centre)), dtype=np.uint64)
         u = _core.draws(seed=seed, pixels=number, samples=samples, dimensions=4, sobol=generator == "sobol", threads=0)
-        points = centre[part, None] + ndtri(u) @ root[part].transpose(0, 2, 1)
-        out[part] = evaluate(function, points[..., :3], points[..., 3]).mean(axis=1)
+        normal = ndtri(u)
+        points = np.stack([centre[part, i, None] + sum(root[part, i, j, None] * normal[..., j] for j in range(4))
+                           for i in range(4)])
+        out[part] = evaluate(function, points).mean(axis=1)
     return out
 
 
-def evaluate(function: Scattering, hkl: Array, energy: Array) -> Array:
-    """``function`` at hkl (..., 3) and energy (...), checked."""
-    flat = hkl.reshape(-1, 3)
-    value = np.asarray(function(flat[:, 0], flat[:, 1], flat[:, 2], energy.ravel()), float)
-    if value.shape not in ((), (len(flat),)):
-        raise ModelError(f"function: expected one S(Q, E) for each of {len(flat)} points, found shape {value.shape}")
+def evaluate(function: Scattering, points: Array) -> Array:
+    """``function`` at h, k, l, E, points (4, ...), checked; (...)."""
+    h, k, l, e = points.reshape(4, -1)  # noqa: E741
+    value = np.asarray(function(h, k, l, e), float)
+    if value.shape not in ((), e.shape):
+        raise ModelError(f"function: expected one S(Q, E) for each of {len(e)} points, found shape {value.shape}")
     if not np.isfinite(value).all():
-        bad = np.flatnonzero(~np.isfinite(np.broadcast_to(value, len(flat))))[0]
-        at = ", ".join(f"{x:g}" for x in (*flat[bad], energy.ravel()[bad]))
+        bad = np.flatnonzero(~np.isfinite(np.broadcast_to(value, e.shape)))[0]
+        at = ", ".join(f"{x[bad]:g}" for x in (h, k, l, e))
         raise ModelError(f"function: expected finite S(Q, E), found another at (h, k, l, E) = ({at})")
-    return np.broadcast_to(value, len(flat)).reshape(energy.shape)
-
-
-def spin_waves(model: SpinModel, *, form_factor: bool = False) -> Dispersion:
-    """Energies (meV) and S_perp of the modes of all twins, weights included."""
-
-    def at(h: Array, k: Array, l: Array) -> tuple[Array, Array]:  # noqa: E741
-        found = model.spectrum(np.stack([h, k, l], axis=-1), form_factor=form_factor, tensor=False)
-        if not found.domains:
-            return found.energy, found.intensity
-        return (np.concatenate([d.energy for d in found.domains], axis=1),
-                np.concatenate([d.weight * d.intensity for d in found.domains], axis=1))
-
-    return at
-
-
-def _modes_at(dispersion: Dispersion, hkl: Array) -> tuple[Array, Array]:
-    flat = hkl.reshape(-1, 3)
-    energy, strength = (np.asarray(x, float) for x in dispersion(flat[:, 0], flat[:, 1], flat[:, 2]))
-    if energy.ndim == 1:
-        energy, strength = energy[:, None], strength[:, None] if strength.ndim == 1 else strength
-    if energy.ndim != 2 or len(energy) != len(flat) or strength.shape != energy.shape:
-        raise ModelError(f"dispersion: expected energies and intensities ({len(flat)}, modes), found shapes {energy.shape} "
-                         f"and {strength.shape}")
-    shape = (*hkl.shape[:-1], energy.shape[1])
-    return energy.reshape(shape), strength.reshape(shape)
+    return np.broadcast_to(value, e.shape).reshape(points.shape[1:])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from insml.errors import ModelError
 
@@ -35,6 +35,10 @@ class GaussianLine:
         x = (np.asarray(energy, float) - np.asarray(centre, float)) / sigma
         return np.asarray(np.exp(-0.5 * x * x) / (np.sqrt(2 * np.pi) * sigma))
 
+    def cdf(self, energy: ArrayLike, centre: ArrayLike) -> Array:
+        """Integral up to ``energy``."""
+        return np.asarray(ndtr((np.asarray(energy, float) - np.asarray(centre, float)) / (self.fwhm * _SIGMA)))
+
     def quantile(self, u: ArrayLike) -> Array:
         """Deviation from the centre, meV, below which is the share u."""
         return np.asarray(self.fwhm * _SIGMA * ndtri(np.asarray(u, float)))
@@ -54,6 +58,11 @@ class LorentzianLine:
         half = 0.5 * self.fwhm
         x = np.asarray(energy, float) - np.asarray(centre, float)
         return np.asarray(half / np.pi / (x * x + half * half))
+
+    def cdf(self, energy: ArrayLike, centre: ArrayLike) -> Array:
+        """Integral up to ``energy``."""
+        x = np.asarray(energy, float) - np.asarray(centre, float)
+        return np.asarray(0.5 + np.arctan(x / (0.5 * self.fwhm)) / np.pi)
 
     def quantile(self, u: ArrayLike) -> Array:
         """Deviation from the centre, meV, below which is the share u."""
@@ -78,3 +87,13 @@ class DampedOscillator:
         """1/meV"""
         w, w0, gamma = np.asarray(energy, float), np.asarray(centre, float), 0.5 * self.fwhm
         return np.asarray(4 / np.pi * gamma * w0 * w / ((w * w - w0 * w0) ** 2 + 4 * (gamma * w) ** 2))
+
+    def cdf(self, energy: ArrayLike, centre: ArrayLike) -> Array:
+        """Integral from 0 to ``energy``; even in it."""
+        w, w0, gamma = np.asarray(energy, float), np.asarray(centre, float), 0.5 * self.fwhm
+        # partial fractions in w^2; imaginary where overdamped, and a centre of just gamma is moved off its double root
+        root = np.sqrt(w0 * w0 - gamma * gamma + 0j)
+        root = np.where(np.abs(root) < 1e-6 * gamma, 1e-6 * gamma, root)
+        edge = w0 * w0 - 2 * gamma * gamma
+        start = np.arctan(edge / (2 * gamma * root))
+        return np.asarray((w0 / (np.pi * root) * (np.arctan((w * w - edge) / (2 * gamma * root)) + start)).real)

@@ -107,7 +107,9 @@ class MeasuredPixels:
         out = np.empty((len(self), 3))
         for r in self.used:
             of = self.run == r
-            out[of] = self.q_spectrometer(of) @ self.runs[r].orientation.spec_to_rlu.T
+            x, y, z = self.q_spectrometer(of).T
+            # not a matrix product, whose last bits depend on how many pixels there are
+            out[of] = np.stack([a * x + b * y + c * z for a, b, c in self.runs[r].orientation.spec_to_rlu], axis=-1)
         return out
 
     def q_spectrometer(self, of: NDArray[np.bool_] | NDArray[np.intp]) -> Array:

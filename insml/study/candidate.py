@@ -64,7 +64,7 @@ class Candidate:
         ModelError
             A parameter is missing, unknown or not finite.
         """
-        self._check(values)
+        self.check(values)
         structure = self.structure
         sites = [site.to_model() for site in structure.sites]
         for index, matrix in self.anisotropy:
@@ -102,7 +102,8 @@ class Candidate:
                                          {i: A for i, A in anisotropy.items() if A.any()})
         return model.replace(parameters=directions)
 
-    def _check(self, values: Mapping[str, float]) -> None:
+    def check(self, values: Mapping[str, float]) -> None:
+        """Raises ModelError: names that are unknown or missing."""
         expected = f"candidate {self.name}: expected the parameters {', '.join(self.names)}"
         for name in values:
             if name not in self.names:

@@ -1,6 +1,9 @@
 """Means over draws of the flight: against covariances, closed forms, and what must not change."""
 
+import json
+import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +15,10 @@ from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.instruments import Sample, merlin
 from insml.resolution import convolve as module
-from insml.resolution.convolve import Convolution, Factors, bose, convolve, convolve_covariance, spin_waves
+from insml.resolution.convolve import Convolution, Factors, Line, bose, convolve, convolve_covariance, spin_waves
 from insml.resolution.element import DetectorElement
-from insml.resolution.line_shapes import GaussianLine
-from insml.resolution.linear_map import wavevectors
+from insml.resolution.line_shapes import DampedOscillator, GaussianLine, LorentzianLine
+from insml.resolution.linear_map import linear_map, wavevectors
 from insml.resolution.pixels import MeasuredPixels, ResolutionRun
 
 Array = NDArray[np.float64]
@@ -58,6 +61,32 @@ def test_moments_are_those_of_the_covariance(name: str, kind: str) -> None:
         np.testing.assert_allclose(np.cov(found.T) / scale, c / scale, atol=0.01)
 
 
+@pytest.mark.parametrize(("name", "azimuth"), [
+    ("test_indepOfSampleOrientation.ww1", 0), ("test_differentDetectors.wwE", 180)])
+def test_moments_are_horaces(shared_data: Path, name: str, azimuth: float) -> None:
+    """The covariances of Horace's own tests, spectrometer frame and r.l.u., within the error that scrambles state."""
+    expected = np.array(json.loads((shared_data / "oracles" / "horace" / "tobyfit_cov.json").read_text())[name])
+    orientation = Orientation(Lattice(3.0, 4.0, 5.0), (1, 1, 0), (0, 0, 1))
+    run = ResolutionRun(fermi(100, moderator_ei=90), cube(), orientation)
+    pixels = MeasuredPixels.one_run(run, DetectorElement(6.0, 30.0, azimuth, 0.0254, 0.0367), 13.0, 1.0)
+    over = Convolution(pixels, samples=1024)
+    to = np.eye(4)
+    to[:3, :3] = orientation.spec_to_rlu
+    for back, want in ((np.eye(4), to @ expected @ to.T), (np.linalg.inv(to), expected)):
+        scale = np.sqrt(np.diag(want))
+        for i, j in zip(*np.triu_indices(4), strict=True):
+            row, column = back[i] / scale[i], back[j] / scale[j]
+            centre = np.array([*pixels.hkl[0], 13.0])
+
+            def second(*x: Array, row: Array = row, column: Array = column, centre: Array = centre) -> Array:
+                y = np.stack(x, axis=-1) - centre
+                return (y @ row) * (y @ column)
+
+            found, error = over.error(second, scrambles=16)
+            assert abs(found[0] - want[i, j] / scale[i] / scale[j]) < 5 * error[0]
+            assert error[0] < 0.01
+
+
 def test_means_of_pulses_are_the_pixel_itself() -> None:
     pixels = some()
     points = Convolution(pixels, samples=4096).points()
@@ -90,23 +119,57 @@ def test_without_contributions_it_is_the_function() -> None:
         return np.cos(h) * k + l**2 * np.exp(-e / 10)
 
     pixels = some()
-    np.testing.assert_array_equal(Convolution(pixels, samples=3, contributions=()).mean(s),
+    np.testing.assert_array_equal(Convolution(pixels, samples=4, contributions=()).mean(s),
                                   s(*pixels.hkl.T, pixels.energy))
 
 
 def test_same_bits_from_any_chunk_thread_and_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels = some(40)
+    one = RUNS["flat crystal with mosaic"]
+    runs = [replace(one, orientation=replace(ORIENTATION, psi=psi)) for psi in (0.0, 5.0, 10.0)]
+    energy = np.linspace(5.0, 60.0, 700)
+    pixels = MeasuredPixels(runs, np.arange(700) % 3, element(700), energy, 1.0)
 
     def s(h: Array, k: Array, l: Array, e: Array) -> Array:  # noqa: E741
-        return np.sin(3 * h + k) + l * e
+        return 3 * h + k**2 - l * e
 
-    whole = Convolution(pixels, samples=8, seed=5, threads=1).mean(s)
-    assert np.array_equal(whole, Convolution(pixels, samples=8, seed=5, threads=2).mean(s))
-    order = np.random.default_rng(0).permutation(40)
-    assert np.array_equal(whole[order], Convolution(pixels[order], samples=8, seed=5).mean(s))
+    twins = [(np.eye(3), 0.3), (np.array([[0.0, 1, 0], [-1, 0, 0.1], [0, 0, 1]]), 0.7)]
+    hot = Factors(kf_over_ki=True, temperature=20.0, form_factor="Mn3+")
+
+    def seen(part: MeasuredPixels, seed: int = 5, threads: int = 0) -> Array:
+        over = Convolution(part, samples=8, seed=seed, threads=threads, twins=twins, factors=hot)
+        return np.stack([over.mean(s), over.modes(ferromagnet, GaussianLine(2.0)), over.points()[:, 3, 2]])
+
+    whole = seen(pixels, threads=1)
+    assert np.array_equal(whole, seen(pixels, threads=2))
+    order = np.random.default_rng(0).permutation(700)
+    assert np.array_equal(whole[:, order], seen(pixels[order]))
     monkeypatch.setattr(module, "_CHUNK", 24)
-    assert np.array_equal(whole, Convolution(pixels, samples=8, seed=5).mean(s))
-    assert not np.array_equal(whole, Convolution(pixels, samples=8, seed=6).mean(s))
+    monkeypatch.setattr(module, "_CHUNK_MODES", 88)
+    assert np.array_equal(whole, seen(pixels))
+    assert not np.any(whole[2] == seen(pixels, seed=6)[2])
+
+
+def test_parts_of_a_set_keep_their_draws() -> None:
+    pixels = some(9)
+    whole = Convolution(pixels, samples=8).points()
+    np.testing.assert_array_equal(Convolution(pixels, samples=8).points(3, 7), whole[3:7])
+    np.testing.assert_array_equal(Convolution(pixels[4:], samples=8).points(), whole[4:])
+    last = replace(pixels, run=pixels.run[4:], element=pixels[4:].element, energy=pixels.energy[4:], energy_width=1.0,
+                   number=np.arange(4, 9))
+    np.testing.assert_array_equal(Convolution(last, samples=8).points(), whole[4:])
+
+
+def test_memory_does_not_grow_with_pixels() -> None:
+    """What is held beside pixels and result are the draws of a chunk."""
+    n = 1 << 18
+    pixels = MeasuredPixels([RUNS["maps"]], np.zeros(n, int), element(1), np.linspace(5, 60, n), 1.0)
+    over = Convolution(pixels, samples=16)
+    tracemalloc.start()
+    over.mean(lambda h, k, l, e: h)  # noqa: E741
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # all draws at once would be 134 MB
+    assert peak < 48e6
 
 
 def test_sobol_is_better_than_random_and_says_how_good_it_is() -> None:
@@ -152,6 +215,62 @@ def test_modes_are_lines_integrated_in_closed_form() -> None:
     narrow = Convolution(pixels, samples=512).modes(ferromagnet)
     np.testing.assert_allclose(Convolution(pixels, samples=512).modes(ferromagnet, GaussianLine(1e-6)), narrow,
                                rtol=1e-3, atol=1e-4 * narrow.max())
+
+
+@pytest.mark.parametrize("name", ["maps", "let"])
+@pytest.mark.parametrize("line", [GaussianLine(2.0), LorentzianLine(0.8), DampedOscillator(4.0)])
+def test_modes_of_any_line_and_instrument(name: str, line: Line) -> None:
+    """What a function of (h, k, l, E) gives with many draws, `modes` gives with few."""
+    run = RUNS[name]
+    share = run.incident / 100
+    line = replace(line, fwhm=share * line.fwhm)  # type: ignore[type-var]
+    energy = np.linspace(24.0, 44.0, 40)
+    detector = DetectorElement(6.0, np.linspace(20, 35, 40), 20.0, 0.0254, 0.0367)
+    pixels = MeasuredPixels.one_run(run, detector, share * energy, share)
+
+    def modes(h: Array, k: Array, l: Array) -> tuple[Array, Array]:  # noqa: E741
+        e, s = ferromagnet(h, k, l)
+        # a second, weaker mode
+        return share * np.stack([e, e + 9.0], axis=-1), np.stack([s, 0.3 * s], axis=-1)
+
+    def s(h: Array, k: Array, l: Array, e: Array) -> Array:  # noqa: E741
+        energies, strengths = modes(h, k, l)
+        return (strengths * line(e[:, None], energies)).sum(axis=-1)
+
+    factors = Factors(kf_over_ki=True, temperature=100.0, form_factor="Mn3+")
+    expected, error = Convolution(pixels, samples=4096, factors=factors).error(s)
+    few = Convolution(pixels, samples=64, factors=factors)
+    found, stated = few.modes_error(modes, line)
+    assert np.abs(found - expected).max() < 0.03 * expected.max() + 5 * error.max()
+    # as good as the scrambles say
+    assert np.sqrt(((found - expected) ** 2).mean()) < 0.015 * expected.max() + 2 * np.sqrt((stated**2 + error**2).mean())
+
+
+def test_modes_without_times_are_lines_at_the_draws() -> None:
+    pixels, line = some(8), GaussianLine(3.0)
+    over = Convolution(pixels, samples=32, contributions=["sample", "detector_area", "energy_bin"])
+
+    def s(h: Array, k: Array, l: Array, e: Array) -> Array:  # noqa: E741
+        energy, strength = ferromagnet(h, k, l)
+        return strength * line(e, energy)
+
+    np.testing.assert_allclose(over.modes(ferromagnet, line), over.mean(s), rtol=1e-10, atol=1e-300)
+
+
+def test_a_line_on_a_flat_mode_is_the_density_of_times() -> None:
+    """Of one time alone, a flat narrow mode shows the pulse itself."""
+    run = replace(RUNS["maps"], sample=Sample(shape="point"))
+    energy = np.arange(20.0, 44.0, 0.05)
+    pixels = MeasuredPixels.one_run(run, DetectorElement(6.0, 25.0, 30.0, 0.0254, 0.0367), energy, 0.05)
+    # one draw: the path is the same for all
+    found = Convolution(pixels, samples=1, contributions=["chopper"]).modes(
+        lambda h, k, l: (np.full(len(h), 33.0), np.ones(len(h))))  # noqa: E741
+    rows = linear_map(run.instrument, run.sample, pixels.element, pixels.energy, ORIENTATION)
+    rate = rows[:, 3, 3]
+    pulse = run.instrument.chopper.pdf((33.0 - energy) / rate) / np.abs(rate)  # type: ignore[union-attr]
+    # a staircase of 24 pieces
+    np.testing.assert_allclose(found, pulse, atol=0.05 * pulse.max())
+    assert found.sum() == pytest.approx(pulse.sum(), rel=5e-3)
 
 
 def test_total_intensity_and_centre_of_mass_are_kept() -> None:
@@ -225,8 +344,20 @@ def test_what_cannot_be_meant_is_refused() -> None:
         Convolution(pixels).mean(lambda h, k, l, e: e * np.nan)  # noqa: E741
     with pytest.raises(ModelError, match="dispersion: expected energies and intensities"):
         Convolution(pixels).modes(lambda h, k, l: (h[:2], h[:2]))  # noqa: E741
-    with pytest.raises(ModelError, match="modes: expected the time at a Fermi chopper"):
+    with pytest.raises(ModelError, match="modes: expected a line, or a time of the beam"):
         Convolution(pixels, contributions=["sample"]).modes(ferromagnet)
+    with pytest.raises(ModelError, match="modes: expected both shape_chopper and mono_chopper"):
+        Convolution(some(2, RUNS["let"]), contributions=["moderator", "mono_chopper"]).modes(ferromagnet)
+    with pytest.raises(ModelError, match=r"dispersion: expected finite energies and intensities, found others at \(h"):
+        Convolution(pixels).modes(lambda h, k, l: (h + np.nan, h))  # noqa: E741
+    with pytest.raises(ModelError, match="line: expected none with a function"):
+        convolve(lambda h, k, l, e: h, pixels, line=GaussianLine(1.0))  # noqa: E741
+    with pytest.raises(GeometryError, match="twins: expected"):
+        Convolution(pixels, twins=[(np.eye(2), 1.0)])
+    with pytest.raises(InsmlError, match="seed: expected less than 2\\^64"):
+        Convolution(pixels, seed=2**64)
+    with pytest.raises(InsmlError, match="generator: expected one of"):
+        convolve_covariance(lambda h, k, l, e: h, np.zeros((1, 3)), [1.0], np.eye(4), generator="halton")  # noqa: E741
     with pytest.raises(ModelError, match="form_factor: expected"):
         Factors(form_factor="Unobtainium2+")
     with pytest.raises(GeometryError, match="covariance: expected eigenvalues >= 0"):

@@ -30,6 +30,15 @@ def test_damped_oscillator() -> None:
     np.testing.assert_allclose(DampedOscillator(0.02)(e, 10.0), LorentzianLine(0.02)(e, 10.0), rtol=0.03)
 
 
+@pytest.mark.parametrize("line", [GaussianLine(1.7), LorentzianLine(1.7), DampedOscillator(1.7), DampedOscillator(12.0),
+                                  DampedOscillator(6.0)])
+def test_cdf_is_the_integral(line: GaussianLine | LorentzianLine | DampedOscillator) -> None:
+    """The oscillators: under-, over- and critically damped."""
+    for a, b in ((0.5, 2.0), (2.9, 3.1), (-4.0, 1.0), (3.0, 60.0)):
+        expected = quad(lambda e: float(line(e, 3.0)), a, b, epsabs=1e-12, limit=200)[0]
+        assert float(line.cdf(b, 3.0) - line.cdf(a, 3.0)) == pytest.approx(expected, abs=1e-8)
+
+
 def test_widths_are_positive() -> None:
     for shape in (GaussianLine, LorentzianLine, DampedOscillator):
         with pytest.raises(ModelError, match="fwhm: expected a positive width"):

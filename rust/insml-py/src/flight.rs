@@ -11,6 +11,8 @@ use pyo3::prelude::*;
 type Table<'py> =
     (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>, PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, f64>);
 
+type Turns<'py> = ([f64; 3], PyReadonlyArray1<'py, f64>, PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, f64>);
+
 fn joint<'a>(table: &'a Table<'_>) -> PyResult<Joint<'a>> {
     let (s, x, density, area) = (table.0.as_slice()?, table.1.as_slice()?, table.2.as_slice()?, table.3.as_slice()?);
     if s.len() < 2 || x.len() < 2 || [density.len(), area.len()] != [s.len() * x.len(); 2] {
@@ -37,11 +39,10 @@ pub fn probabilities(py: Python<'_>) -> Bound<'_, numpy::PyArray1<f64>> {
 /// `dimensions`: of the draws for the eleven deviations and three angles of the mosaic. Deviations are uniform of `full`
 /// (n, 11), or follow `quantiles` (column, (4097,)), or are zero. `times`, `tube`: (m,), (n,), density and areas (m, n)
 /// of deviation 3 given 0, and of the angle at which a tube is met; `tube` then diameters in absorption lengths and
-/// inner radii (n,). `mosaic`: sigmas, quantiles of a Gaussian, r.l.u. to the sample's axes and back. `held` (n,): the
-/// deviation left at zero, none where negative.
+/// inner radii (n,). `mosaic`: sigmas, quantiles of a Gaussian, r.l.u. to the sample's axes and back.
 #[pyfunction]
 #[pyo3(signature = (
-    *, seed, pixels, samples, sobol, dimensions, centre, rows, full, quantiles, times, tube, mosaic, held, threads
+    *, seed, pixels, samples, sobol, dimensions, centre, rows, full, quantiles, times, tube, mosaic, threads
 ))]
 #[allow(clippy::too_many_arguments)]
 pub fn flights<'py>(
@@ -57,8 +58,7 @@ pub fn flights<'py>(
     quantiles: Vec<(usize, PyReadonlyArray1<'py, f64>)>,
     times: Option<Table<'py>>,
     tube: Option<(Table<'py>, PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>)>,
-    mosaic: Option<([f64; 3], PyReadonlyArray1<'py, f64>, PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, f64>)>,
-    held: Option<PyReadonlyArray1<'py, i64>>,
+    mosaic: Option<Turns<'py>>,
     threads: usize,
 ) -> PyResult<Bound<'py, PyArray3<f64>>> {
     let wrong = |what: &str| PyValueError::new_err(what.to_string());
@@ -70,14 +70,13 @@ pub fn flights<'py>(
     let full = full.as_slice()?.as_chunks::<DEVIATIONS>().0;
     let rows = rows.as_slice()?.as_chunks::<DEVIATIONS>().0.as_chunks::<4>().0;
     let rows: &[Rows<4>] = rows;
-    let held = held.as_ref().map(|held| held.as_slice()).transpose()?;
     let each =
         tube.as_ref().map(|(_, alpha, radius)| Ok::<_, PyErr>((alpha.as_slice()?, radius.as_slice()?))).transpose()?;
     let n = pixels.len();
-    if [centre.len(), full.len(), rows.len(), held.map_or(n, <[i64]>::len)] != [n; 4]
+    if [centre.len(), full.len(), rows.len()] != [n; 3]
         || each.is_some_and(|(alpha, radius)| [alpha.len(), radius.len()] != [n; 2])
     {
-        return Err(wrong("pixels, centre, rows, full, held, tube: expected one length"));
+        return Err(wrong("pixels, centre, rows, full, tube: expected one length"));
     }
     let flights = Flights {
         dimensions,
@@ -101,7 +100,6 @@ pub fn flights<'py>(
             rows: &rows[i],
             full: &full[i],
             tube: each.map_or([0.0; 2], |(alpha, radius)| [alpha[i], radius[i]]),
-            held: held.and_then(|held| usize::try_from(held[i]).ok()),
         };
         flights.all(&points, n, pixel, threads)
     });

@@ -6,8 +6,10 @@ mod flight;
 mod image;
 mod instrument;
 mod mosaic;
+mod path;
 mod sobol;
 mod spinwave;
+mod table;
 
 use pyo3::prelude::*;
 
@@ -26,9 +28,13 @@ mod _core {
     #[pymodule_export]
     use super::mosaic::convolve_mosaic;
     #[pymodule_export]
+    use super::path::{met, paths};
+    #[pymodule_export]
     use super::sobol::draws;
     #[pymodule_export]
     use super::spinwave::Model;
+    #[pymodule_export]
+    use super::table::ModeTable;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

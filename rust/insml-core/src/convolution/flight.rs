@@ -127,8 +127,6 @@ pub struct Counted<'a> {
     pub full: &'a [f64; DEVIATIONS],
     /// Diameter in absorption lengths and inner radius (m).
     pub tube: [f64; 2],
-    /// The deviation that is left at zero.
-    pub held: Option<usize>,
 }
 
 impl Flights<'_> {
@@ -141,12 +139,10 @@ impl Flights<'_> {
             out.fill(*centre);
         }
         let add = |column: usize, y: &[f64], out: &mut [&mut [f64]; 4]| {
-            if pixel.held != Some(column) {
-                for (out, row) in out.iter_mut().zip(pixel.rows) {
-                    let slope = row[column];
-                    for (out, y) in out.iter_mut().zip(y) {
-                        *out += slope * y;
-                    }
+            for (out, row) in out.iter_mut().zip(pixel.rows) {
+                let slope = row[column];
+                for (out, y) in out.iter_mut().zip(y) {
+                    *out += slope * y;
                 }
             }
         };

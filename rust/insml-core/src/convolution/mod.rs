@@ -13,6 +13,7 @@ pub mod kernel;
 pub mod mosaic;
 pub mod nodes;
 pub mod normal;
+pub mod path;
 pub mod sheet;
 pub mod slice;
 pub mod third;

@@ -68,10 +68,9 @@ impl Compiled {
     /// With the blocks of `previous` if they hold: the search is saved where only couplings changed.
     pub fn like(model: SpinModel, previous: Option<&Self>) -> Result<Self> {
         let hamiltonian = Hamiltonian::new(&model)?;
-        let known = previous.and_then(|p| match p.splitting.get() {
-            Some(Ok(found)) => found.clone(),
-            _ => p.hint.clone(),
-        });
+        let same = previous.filter(|p| p.hamiltonian.n() == hamiltonian.n());
+        // what the search costs there it saves here, and its blocks do not depend on how nearly symmetric this model is
+        let known = same.and_then(|p| p.splitting().ok().flatten().cloned().or_else(|| p.hint.clone()));
         let hint = known.filter(|h| h.sites() == hamiltonian.n());
         Ok(Self { model, hamiltonian, splitting: OnceLock::new(), hint })
     }

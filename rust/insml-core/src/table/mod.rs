@@ -5,6 +5,7 @@
 //! other. What is interpolated besides energies is energy times products, which stays finite and smooth where an acoustic
 //! mode goes to zero.
 
+pub mod periodic;
 pub mod reduced;
 pub mod solver;
 pub mod weigh;
@@ -31,6 +32,8 @@ pub struct Modes<'a> {
     pub width: usize,
     /// The two components: xi_j = basis_j . k, k in r.l.u. of the magnetic cell.
     pub basis: [Vec3; 2],
+    /// What has to be whole, times G, for modes at k + G to be those at k.
+    repeats: Vec<Vec3>,
 }
 
 impl<'a> Modes<'a> {
@@ -47,7 +50,8 @@ impl<'a> Modes<'a> {
         let reduced: Vec<Reduced> = plan.blocks.iter().map(|b| Reduced::new(b, plan.classes.len())).collect();
         let count = reduced.iter().map(|r| r.modes).sum();
         let width = reduced.iter().map(|r| r.modes * r.products()).sum();
-        Ok(Some(Self { hamiltonian, amplitudes, plan, reduced, count, width, basis }))
+        let repeats = splitting.repeats(amplitudes);
+        Ok(Some(Self { hamiltonian, amplitudes, plan, reduced, count, width, basis, repeats }))
     }
 
     fn classes(&self) -> &[Class] {

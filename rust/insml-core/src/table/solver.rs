@@ -14,6 +14,9 @@ use crate::vec3::Vec3;
 
 /// Steps (r.l.u. of the magnetic cell) to the side at which a wave vector is tried again where a mode has no energy.
 const ASIDE: [f64; 3] = [1e-6, 1e-4, 1e-3];
+const ANYWHERE: [f64; 3] = [0.6, 0.8, 0.3];
+/// Steps at which stability is asked for where that does not help.
+const AROUND: [f64; 2] = [1e-2, 1e-1];
 
 /// Scratch of one thread.
 pub struct Solver<'a> {
@@ -52,12 +55,19 @@ impl<'a> Solver<'a> {
             self.dense.solve(self.modes.hamiltonian, &self.modes.hamiltonian.chemical(&k[l]))?;
             let e = &mut energies[l * modes..(l + 1) * modes];
             let p = if products.is_empty() { &mut [] } else { &mut products[l * width..(l + 1) * width] };
+            let beside = |step: f64, turn: [f64; 3]| -> Vec3 { std::array::from_fn(|a| k[l][a] + step * turn[a]) };
             let found = ASIDE.iter().any(|step| {
-                let aside = [k[l][0] + 0.6 * step, k[l][1] + 0.8 * step, k[l][2] + 0.3 * step];
-                self.blocks(&[aside], e, p);
+                self.blocks(&[beside(*step, ANYWHERE)], e, p);
                 !self.failed.0[0]
             });
             if !found {
+                // a structure that is just stable here and nowhere around
+                for turn in [ANYWHERE, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] {
+                    for step in AROUND {
+                        self.dense
+                            .solve(self.modes.hamiltonian, &self.modes.hamiltonian.chemical(&beside(step, turn)))?;
+                    }
+                }
                 return Err(Error::Numerical(format!(
                     "spin waves at {:?}: no modes of positive energy beside it",
                     k[l]

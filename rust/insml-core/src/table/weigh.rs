@@ -9,8 +9,9 @@ use crate::vec3::{Vec3, norm, scale};
 /// A wave vector as products see it.
 #[derive(Clone, Copy)]
 pub struct Place {
-    /// r.l.u. of the magnetic cell.
+    /// r.l.u. of the magnetic cell, and how far that is from where the modes are taken.
     k: Vec3,
+    shift: Vec3,
     /// 1/Angstrom^2.
     q_squared: f64,
     direction: Vec3,
@@ -20,7 +21,17 @@ impl Place {
     pub fn new(modes: &Modes, lattice: &Lattice, hkl: &Vec3) -> Self {
         let q = lattice.q_cartesian(hkl);
         let length = norm(&q).max(1e-12);
-        Self { k: modes.hamiltonian.magnetic(hkl), q_squared: length * length, direction: scale(&q, 1.0 / length) }
+        let k = modes.hamiltonian.magnetic(hkl);
+        Self { k, shift: [0.0; 3], q_squared: length * length, direction: scale(&q, 1.0 / length) }
+    }
+
+    /// The same with modes taken at k less `shift`, where they are the same modes.
+    pub fn shifted(self, shift: Vec3) -> Self {
+        Self { shift, ..self }
+    }
+
+    pub fn k(&self) -> &Vec3 {
+        &self.k
     }
 }
 
@@ -74,12 +85,13 @@ impl Weigher {
                 x
             })
         };
-        let (k, direction) = (part(|p| &p.k), part(|p| &p.direction));
+        let (k, shift, direction) = (part(|p| &p.k), part(|p| &p.shift), part(|p| &p.direction));
         self.weights.clear();
         for class in modes.classes() {
             let mut turns = Real::ZERO;
-            for (k, r) in k.iter().zip(&class.offset) {
-                turns = turns.minus(*k, Real::splat(*r));
+            for a in 0..3 {
+                turns = turns.minus(k[a] - shift[a], Real::splat(class.offset[a]));
+                turns = turns.minus(shift[a], Real::splat(class.position[a]));
             }
             let (im, re) = sin_cos_turns(turns);
             let factor = class.ion.map_or(Real::splat(1.0), |ion| self.ions[ion]);

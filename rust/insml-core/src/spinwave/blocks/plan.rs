@@ -62,6 +62,8 @@ pub struct BlockPlan {
 pub struct Class {
     /// Relative to the first class, magnetic cells.
     pub offset: Vec3,
+    /// Of its first site, magnetic cells.
+    pub position: Vec3,
     /// Index of the ion, None without a form factor.
     pub ion: Option<usize>,
 }
@@ -189,12 +191,38 @@ impl Splitting {
                 let here: Vec3 = std::array::from_fn(|a| offset(i)[a] - first[a]);
                 let same = |c: &Class| c.ion == ion && (0..3).all(|a| (c.offset[a] - here[a]).abs() < 1e-9);
                 classes.iter().position(same).unwrap_or_else(|| {
-                    classes.push(Class { offset: here, ion });
+                    classes.push(Class { offset: here, position: amplitudes.positions[i], ion });
                     classes.len() - 1
                 })
             })
             .collect();
         (classes, of)
+    }
+}
+
+impl Splitting {
+    /// Displacements (magnetic cells) that a shift of k by G must turn by whole turns for the blocks to stay what they are:
+    /// between the gauge's positions of sites that a block's projector joins, and between sites of one class.
+    pub fn repeats(&self, amplitudes: &Amplitudes) -> Vec<Vec3> {
+        let between = |x: &[Vec3], i: usize, j: usize| -> Vec3 { std::array::from_fn(|a| x[i][a] - x[j][a]) };
+        let mut out = Vec::new();
+        let n = self.uniform.n;
+        for block in &self.blocks {
+            for i in 0..2 * n {
+                for j in 0..i {
+                    let shared: Complex64 = block.basis.iter().map(|v| v[i] * v[j].conj()).sum();
+                    if shared.norm() > 1e-9 {
+                        out.push(between(&self.uniform.positions, i % n, j % n));
+                    }
+                }
+            }
+        }
+        let (classes, of) = self.classes(amplitudes);
+        for class in 0..classes.len() {
+            let sites: Vec<usize> = (0..of.len()).filter(|&i| of[i] == class).collect();
+            out.extend(sites.iter().map(|&i| between(&amplitudes.positions, i, sites[0])));
+        }
+        out
     }
 }
 
