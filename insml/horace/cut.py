@@ -45,6 +45,8 @@ class PixelCut:
     variance: Array
 
     def __post_init__(self) -> None:
+        if not len(self.pixels):
+            raise GeometryError("cut: pixels: expected at least one, found none")
         edges = tuple(np.asarray(e, float) for e in self.edges)
         shape = tuple(len(e) - 1 for e in edges)
         object.__setattr__(self, "edges", edges)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import ferromagnet, make
 
-from insml import ModelError
+from insml import GeometryError, ModelError
 from insml.horace import PixelCut, gauss, gauss_bkgd, linear_bg, lorentz, multifit_func, multifit_sqw, quad_bg
 from insml.horace.parameters import Bind, Layout, Part
 
@@ -179,6 +179,10 @@ def test_what_cannot_be_meant_is_refused(cut: PixelCut) -> None:
         multifit_func(cut.with_signal(cut.signal)).set_bfun(linear_bg, [0.0, 0.0]).fit()
     with pytest.raises(ModelError, match="expected free parameters that change the model"):
         kk.set_fun(lambda x, p: p[0] + 0 * x, [1.0, 2.0]).fit()
+    with pytest.raises(GeometryError, match="cut: pixels: expected at least one"):
+        PixelCut(cut.pixels[:0], np.zeros(0, int), cut.edges, cut.signal, cut.variance)
+    with pytest.raises(GeometryError, match="cut: signal: expected the shape of the bins"):
+        cut.with_signal(np.zeros(3))
     with pytest.raises(ModelError, match="data: expected a cut or several"):
         multifit_func([])
 

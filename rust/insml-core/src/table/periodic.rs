@@ -52,7 +52,8 @@ impl PeriodicTable {
     ) {
         let count = modes.count;
         let pieces = q.chunks(CHUNK).zip(energies.chunks_mut(CHUNK * count).zip(intensities.chunks_mut(CHUNK * count)));
-        for_each(threads, pieces, Weigher::default, |weigher, (q, (energies, intensities))| {
+        for_each(threads, pieces, Room::default, |room, (q, (energies, intensities))| {
+            let mut weigher = std::mem::take(&mut room.weigher);
             for (i, some) in q.chunks(LANES).enumerate() {
                 let mut folded = [[0.0; 2]; LANES];
                 let places: Vec<Place> = (some.iter().zip(&mut folded))
@@ -69,22 +70,31 @@ impl PeriodicTable {
                 for (l, xi) in folded.iter().enumerate().take(some.len()) {
                     let at = (i * LANES + l) * count;
                     let out = (&mut energies[at..at + count], &mut intensities[at..at + count]);
-                    self.one(modes, *xi, weights, l, out);
+                    self.one(modes, *xi, weights, l, room, out);
                 }
             }
+            room.weigher = weigher;
             None::<()>
         });
     }
 
     /// Modes of one wave vector, ascending.
-    fn one(&self, modes: &Modes, xi: [f64; 2], weights: &[Real], lane: usize, out: (&mut [f64], &mut [f64])) {
+    fn one(
+        &self,
+        modes: &Modes,
+        xi: [f64; 2],
+        weights: &[Real],
+        lane: usize,
+        room: &mut Room,
+        out: (&mut [f64], &mut [f64]),
+    ) {
         #[cfg(target_arch = "x86_64")]
         if crate::spinwave::blocks::kernel::supported() {
             // SAFETY: the features were just found on this machine
-            unsafe { self.one_fused(modes, xi, weights, lane, out) };
+            unsafe { self.one_fused(modes, xi, weights, lane, room, out) };
             return;
         }
-        self.one_plain(modes, xi, weights, lane, out);
+        self.one_plain(modes, xi, weights, lane, room, out);
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -95,9 +105,10 @@ impl PeriodicTable {
         xi: [f64; 2],
         weights: &[Real],
         lane: usize,
+        room: &mut Room,
         out: (&mut [f64], &mut [f64]),
     ) {
-        self.one_plain(modes, xi, weights, lane, out);
+        self.one_plain(modes, xi, weights, lane, room, out);
     }
 
     #[inline(always)]
@@ -107,22 +118,23 @@ impl PeriodicTable {
         xi: [f64; 2],
         weights: &[Real],
         lane: usize,
+        room: &mut Room,
         (energies, intensities): (&mut [f64], &mut [f64]),
     ) {
         let Table { grid, energies: known, products } = &self.table;
         let (node, [x, y]) = grid.cell(xi);
         let share = [(1.0 - x) * (1.0 - y), (1.0 - x) * y, x * (1.0 - y), x * y];
         let nodes = [node, node + 1, node + grid.count[1], node + grid.count[1] + 1];
-        let mix = |of: &[&[f32]; 4], i: usize| -> f32 { (0..4).map(|n| share[n] * of[n][i]).sum() };
-        let known = nodes.map(|n| &known[n * modes.count..(n + 1) * modes.count]);
-        let products = nodes.map(|n| &products[n * modes.width..(n + 1) * modes.width]);
+        mix(&share, nodes.map(|n| &known[n * modes.count..(n + 1) * modes.count]), &mut room.energies);
+        mix(&share, nodes.map(|n| &products[n * modes.width..(n + 1) * modes.width]), &mut room.products);
         let (mut mode, mut product, mut first) = (0, 0, 0);
         for block in &modes.reduced {
             let each = block.products();
             for _ in 0..block.modes {
-                let energy = f64::from(mix(&known, mode));
+                let energy = f64::from(room.energies[mode]);
+                let own = &room.products[product..product + each];
                 let strength: f64 =
-                    (0..each).map(|p| weights[first + p].0[lane] * f64::from(mix(&products, product + p))).sum();
+                    own.iter().zip(&weights[first..first + each]).map(|(x, w)| w.0[lane] * f64::from(*x)).sum();
                 let intensity = (strength / energy.max(1e-9)).max(0.0);
                 // into its place among those that are there
                 let mut place = mode;
@@ -136,6 +148,23 @@ impl PeriodicTable {
             }
             first += each;
         }
+    }
+}
+
+/// Scratch of one thread.
+#[derive(Default)]
+struct Room {
+    weigher: Weigher,
+    energies: Vec<f32>,
+    products: Vec<f32>,
+}
+
+/// Weighted sum of the four corners of a cell.
+#[inline(always)]
+fn mix(share: &[f32; 4], [a, b, c, d]: [&[f32]; 4], out: &mut Vec<f32>) {
+    out.resize(a.len(), 0.0);
+    for (((out, a), (b, c)), d) in out.iter_mut().zip(a).zip(b.iter().zip(c)).zip(d) {
+        *out = share[0] * a + share[1] * b + share[2] * c + share[3] * d;
     }
 }
 
