@@ -224,6 +224,17 @@ def test_the_study_of_the_paper_as_an_image() -> None:
     assert np.isfinite(image.values).all()
     assert np.array_equal(image.mask, gaussian.mask)
     assert np.corrcoef(image.values.ravel(), gaussian.values.ravel())[0, 1] > 0.97
+    covariance = manganite.simulate("goodenough", resolution="covariance", samples=64)
+    assert np.corrcoef(image.values.ravel(), covariance.values.ravel())[0, 1] > 0.999
+    # neighbouring bins see next to nothing of a mode: the sharper image
+    coarse = manganite.simulate("goodenough", resolution="coarse covariance")
+    assert coarse.values.shape == (240, 400)
+    assert np.isfinite(coarse.values).all()
+
+    def roughness(values: Array) -> float:
+        return float(np.abs(np.diff(values, axis=0)).sum() / values.sum())
+
+    assert roughness(coarse.values) > 1.1 * roughness(covariance.values)
 
 
 def test_every_stable_set_of_the_prior_has_an_image() -> None:

@@ -45,8 +45,8 @@ def simulate(candidate: str, parameters: Mapping[str, float] | None = None, reso
     resolution : "table" or "exact", the whole instrument (pulses, beam, sample, detectors); "covariance", Gaussians of the
         instrument's covariance; "coarse covariance", those as the published study put them on its grids; "gaussian", widths
         on each axis by themselves; None for no broadening.
-    samples, seed, cells, mask : of "table", "exact" and "covariance", see :mod:`insml.instrument_simulation`; the other
-        kinds draw nothing.
+    samples, seed, cells, mask : of "table", "exact" and "covariance", see :mod:`insml.instrument_simulation`; the last of
+        these and the other kinds draw nothing.
 
     Raises
     ------
@@ -68,7 +68,8 @@ def simulate(candidate: str, parameters: Mapping[str, float] | None = None, reso
     if resolution in ("table", "exact", "covariance"):
         from insml.instrument_simulation import simulate as simulate_instrument
 
-        return simulate_instrument(study, candidate, values, evaluation=resolution, samples=samples, seed=seed, cells=cells,
+        drawn = None if resolution == "covariance" else samples
+        return simulate_instrument(study, candidate, values, evaluation=resolution, samples=drawn, seed=seed, cells=cells,
                                    mask=mask)
     from insml.simulation import simulate as simulate_study
 
