@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 EVALUATIONS = ("table", "exact", "covariance")
 #: Step of the table between whose nodes samples lie, r.l.u. of the magnetic cell; scripts/bench_image.py shows the error.
-TABLE_STEP = 0.0125
+TABLE_STEP = 0.00625
 
 
 class InstrumentSimulator:

@@ -30,7 +30,8 @@ class FitParameters:
     p, sig : parameters in front and their standard errors; bp, bsig : of the background. corr : (free, free) correlations.
     covariance : (free, free), (J^T J)^-1 of the data's own errors. chisq : chi^2 / (bins - free parameters).
     refined : values and errors of crystal or moderator, by name, where they were refined.
-    ``sig`` is from ``covariance`` times chisq, as Horace's: right where the data's errors are right up to a factor.
+    ``sig`` is from ``covariance`` times chisq, as Horace's: right where the data's errors are right up to a factor; inf
+    for parameters that the data do not tell apart (their correlations are NaN).
     """
 
     p: Any
@@ -88,8 +89,11 @@ class Multifit:
     def _parts(function: Any, pin: Any, free: Any, jacobian: Any, names: Any, count: int) -> tuple[Part, ...]:
         if callable(function):
             return tuple(Part.of(function, pin, free, jacobian, names) for _ in range(count))
-        if len(function) != count or len(pin) != count:
-            raise ModelError(f"function: expected one, or {count} with as many pin, found {len(function)} and {len(pin)}")
+        if not isinstance(function, (list, tuple)):
+            raise ModelError(f"function: expected one that can be called, or several, found {function!r}")
+        if len(function) != count or pin is None or len(pin) != count:
+            given = "no" if pin is None else len(pin)
+            raise ModelError(f"function: expected one, or {count} with as many pin, found {len(function)} and {given}")
         frees = [None] * count if free is None else free
         return tuple(Part.of(f, p, q, jacobian, names) for f, p, q in zip(function, pin, frees, strict=True))
 
@@ -143,8 +147,7 @@ class Multifit:
         if not parts:
             before = "set_fun" if kind == "fore" else "set_bfun"
             raise ModelError(f"{before}: expected before its parameters, found no function")
-        own = [value] * len(parts) if np.ndim(value[0] if isinstance(value, (list, tuple)) and value else value) == 0 \
-            else list(value)
+        own = list(value) if _several(value) else [value] * len(parts)
         if len(own) != len(parts):
             raise ModelError(f"parameters: expected one set or {len(parts)}, found {len(own)}")
         return tuple(change(p, v) for p, v in zip(parts, own, strict=True))
@@ -173,6 +176,9 @@ class Multifit:
         return replace(self, binds=())
 
     def _bound(self, kind: str, binds: Sequence[Sequence[Any]]) -> Self:
+        for b in binds:
+            if not isinstance(b, (list, tuple)) or len(b) not in (2, 3):
+                raise ModelError(f"bind: expected (parameter, source) or (parameter, source, ratio), found {b!r}")
         found = [Bind(_address(kind, b[0]), _address(kind, b[1]), float(b[2]) if len(b) > 2 else None) for b in binds]
         new = replace(self, binds=(*self.binds, *found))
         new._layout()
@@ -231,12 +237,15 @@ class Multifit:
                          tolerance=self.tolerance, evaluations=self.evaluations)
         every = layout.all(found.x)
         chisq = found.chi_squared / max(data.size - found.x.size, 1)
-        error = np.sqrt(np.diag(layout.matrix @ found.covariance @ layout.matrix.T) * chisq)
         width = np.sqrt(np.diag(found.covariance))
+        # each parameter follows one free one at most; as many parameters as bins leave the data's own errors
+        scale = np.sqrt(chisq) if data.size > found.x.size else 1.0
+        error = np.where(layout.matrix != 0, np.abs(layout.matrix), 0.0) @ np.where(np.isfinite(width), width, 0.0) * scale
+        error[(layout.matrix[:, ~np.isfinite(width)] != 0).any(axis=1)] = np.inf
         fp = FitParameters(
             p=self._out("fore", layout, every), sig=self._out("fore", layout, error),
             bp=self._out("back", layout, every), bsig=self._out("back", layout, error),
-            corr=found.covariance / np.outer(width, width), covariance=found.covariance, chisq=chisq,
+            corr=_correlations(found.covariance, width), covariance=found.covariance, chisq=chisq,
             converged=found.converged, pnames=_one([p.names for p in self.fore]),
             bpnames=_one([p.names for p in self.back]), refined=self._refined(layout, every, error))
         return self._cuts(layout, every, what), fp
@@ -381,6 +390,20 @@ def _given(w: PixelCut | Sequence[PixelCut]) -> tuple[tuple[PixelCut, ...], bool
     if not w or not all(isinstance(c, PixelCut) for c in w):
         raise ModelError("data: expected a cut or several, found none or others")
     return tuple(w), False
+
+
+def _several(value: Any) -> bool:
+    """Whether these are values of several functions: a list of lists, or an array of rows."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 1
+    return isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], (list, tuple, np.ndarray))
+
+
+def _correlations(covariance: Array, width: Array) -> Array:
+    known = np.isfinite(width)
+    out = np.full(covariance.shape, np.nan)
+    out[np.ix_(known, known)] = covariance[np.ix_(known, known)] / np.outer(width[known], width[known])
+    return out
 
 
 def _freed(part: Part, free: ArrayLike) -> Part:

@@ -30,7 +30,10 @@ class Part:
     names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        pin = np.atleast_1d(np.asarray(self.pin, float))
+        try:
+            pin = np.atleast_1d(np.asarray(self.pin, float))
+        except (TypeError, ValueError):
+            raise ModelError(f"pin: expected finite parameters (n,), found {self.pin!r}") from None
         if pin.ndim != 1 or not np.isfinite(pin).all():
             raise ModelError(f"pin: expected finite parameters (n,), found {self.pin}")
         object.__setattr__(self, "pin", pin)
@@ -56,7 +59,7 @@ class Part:
             if more and isinstance(more[-1], dict):
                 kwargs = more.pop()
             args = tuple(more)
-        return cls(function, np.asarray(pin, float), args, kwargs, None if free is None else np.asarray(free), jacobian,
+        return cls(function, pin, args, kwargs, None if free is None else np.asarray(free), jacobian,
                    None if names is None else tuple(names))
 
     def value(self, coordinates: Sequence[Array], p: Array) -> Any:

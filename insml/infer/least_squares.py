@@ -13,10 +13,14 @@ from insml.errors import ModelError
 
 Array = NDArray[np.float64]
 
+#: Relative singular value of scaled derivatives at which parameters cannot be told apart.
+_BLIND = 1e-8
+
 
 @dataclass(frozen=True)
 class Minimum:
-    """``covariance``: (J^T J)^-1 of residuals in standard deviations; ``chi_squared``: their sum of squares."""
+    """``covariance``: (J^T J)^-1 of residuals in standard deviations, infinite variance and NaN beside it for parameters
+    that residuals do not tell apart; ``chi_squared``: their sum of squares."""
 
     x: Array
     covariance: Array
@@ -45,5 +49,17 @@ def minimise(residuals: Callable[[Array], Array], jacobian: Callable[[Array], Ar
     if not (size > 0).all():
         raise ModelError(f"fit: expected free parameters that change the model, found {np.flatnonzero(size == 0).tolist()} "
                          "(counted among the free ones) that do not")
-    scaled = np.linalg.pinv((j / size).T @ (j / size), hermitian=True)
-    return Minimum(found.x, scaled / np.outer(size, size), float(2 * found.cost), bool(found.status > 0), int(found.nfev))
+    return Minimum(found.x, _inverse(j / size) / np.outer(size, size), float(2 * found.cost), bool(found.status > 0),
+                   int(found.nfev))
+
+
+def _inverse(j: Array) -> Array:
+    """(J^T J)^-1 of columns of length one."""
+    _, s, v = np.linalg.svd(j, full_matrices=False)
+    # below this a direction is rounding of derivatives by differences
+    seen = s > _BLIND * s[0]
+    out = np.asarray((v[seen].T / s[seen] ** 2) @ v[seen])
+    blind = (v[~seen] ** 2).sum(axis=0) > _BLIND
+    out[blind], out[:, blind] = np.nan, np.nan
+    out[blind, blind] = np.inf
+    return out

@@ -1,6 +1,7 @@
 """The fit object: what is free, what follows, what is shared, and the errors it states."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,3 +192,48 @@ def test_bins_are_those_of_their_centres(cut: PixelCut) -> None:
     assert cut.npix.sum() == len(cut.pixels)
     for lo, hi in pairwise(cut.edges[0]):
         assert ((lo + hi) / 2 == cut.centres[0]).any()
+
+
+def test_what_a_fit_found_is_where_the_next_one_starts() -> None:
+    """Arrays of values and of switches, for one background and for two."""
+    w = with_line(make(), (1.0, 0.5))
+    kk = multifit_func(w).set_bfun(linear_bg, [0.0, 0.0])
+    _, fp = kk.fit()
+    again = kk.set_bpin(fp.bp).set_bfree(np.array([1, 0]))
+    np.testing.assert_allclose(again.simulate().signal, w.signal, atol=1e-6)
+    two = multifit_func([w, w]).set_bfun(linear_bg, [0.0, 0.0])
+    _, both = two.fit()
+    for each in two.set_bpin(both.bp).simulate():
+        np.testing.assert_allclose(each.signal, w.signal, atol=1e-6)
+
+
+def test_parameters_the_data_do_not_tell_apart_have_infinite_errors() -> None:
+    def sum_of_two(x: Any, p: Any) -> Any:
+        return (p[0] + p[1]) * (1 + 0.5 * x) + p[2]
+
+    w = with_line(make(), (1.0, 0.5))
+    _, fp = multifit_func(w).set_fun(sum_of_two, [0.4, 0.3, 0.1]).fit()
+    assert np.isinf(fp.sig[:2]).all()
+    assert 0 <= fp.sig[2] < np.inf
+    assert np.isnan(fp.corr[0, 1:3]).all()
+    assert fp.corr[2, 2] == pytest.approx(1)
+    _, held = multifit_func(w).set_fun(sum_of_two, [0.4, 0.3, 0.1]).set_free([1, 0, 1]).fit()
+    assert np.isfinite(held.sig).all()
+
+
+def test_as_many_parameters_as_bins_keep_the_errors_of_the_data() -> None:
+    w = with_line(make(), (1.0, 0.5))
+    shape = w.signal.shape
+    keep = np.zeros(shape, bool)
+    keep[:2] = True
+    _, fp = multifit_func(w).set_bfun(linear_bg, [0.0, 0.0]).set_mask(keep).fit()
+    np.testing.assert_allclose(fp.bsig, np.sqrt(np.diag(fp.covariance)))
+    assert (fp.bsig > 0).all()
+
+
+@pytest.mark.parametrize("ask", [
+    lambda kk: kk.set_fun(3, [1.0]), lambda kk: kk.set_fun(linear_bg, ["a", "b"]), lambda kk: kk.set_fun([linear_bg] * 2),
+    lambda kk: kk.set_fun(linear_bg, [1.0, 2.0]).set_bind(0), lambda kk: kk.set_fun(linear_bg, [1.0, 2.0]).set_bind((0,))])
+def test_mistakes_are_named(ask: Any) -> None:
+    with pytest.raises(ModelError, match=r"expected .*, found"):
+        ask(multifit_func(with_line(make(), (1.0, 0.5))))
