@@ -10,6 +10,8 @@ pub enum Error {
     Geometry(String),
     #[error("unstable structure: lowest eigenvalue {lowest_eigenvalue} meV at q = {q:?} r.l.u.")]
     Unstable { q: [f64; 3], lowest_eigenvalue: f64 },
+    #[error("{0}")]
+    File(String),
     #[error("numerical failure: {0}")]
     Numerical(String),
 }

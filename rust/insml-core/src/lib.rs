@@ -7,6 +7,7 @@ pub mod form_factor;
 pub mod instrument;
 pub mod lanes;
 pub mod lattice;
+pub mod pixels;
 pub mod parallel;
 pub mod sobol;
 pub mod spinwave;

@@ -12,7 +12,7 @@ pub fn to_python(py: Python<'_>, error: Error) -> PyErr {
             }
             Error::Model(message) => errors.getattr("ModelError")?.call1((message,)),
             Error::Geometry(message) => errors.getattr("GeometryError")?.call1((message,)),
-            Error::Numerical(message) => errors.getattr("InsmlError")?.call1((message,)),
+            Error::File(message) | Error::Numerical(message) => errors.getattr("InsmlError")?.call1((message,)),
         }
     })();
     match made {

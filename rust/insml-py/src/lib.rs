@@ -7,6 +7,7 @@ mod image;
 mod instrument;
 mod mosaic;
 mod path;
+mod pixels;
 mod sobol;
 mod spinwave;
 mod table;
@@ -29,6 +30,8 @@ mod _core {
     use super::mosaic::convolve_mosaic;
     #[pymodule_export]
     use super::path::{met, paths};
+    #[pymodule_export]
+    use super::pixels::{Generator, RunGeometry, Target, accumulate, arrange, candidates};
     #[pymodule_export]
     use super::sobol::draws;
     #[pymodule_export]
