@@ -31,7 +31,7 @@ mod _core {
     #[pymodule_export]
     use super::path::{met, paths};
     #[pymodule_export]
-    use super::pixels::{Generator, RunGeometry, Target, accumulate, arrange, candidates};
+    use super::pixels::{Generator, RunGeometry, Target, accumulate, arrange, candidates, pixel_limits};
     #[pymodule_export]
     use super::sobol::draws;
     #[pymodule_export]

@@ -2,7 +2,7 @@
 
 use crate::error::to_python;
 use insml_core::Error;
-use insml_core::pixels::accumulate::accumulate as core_accumulate;
+use insml_core::pixels::accumulate::{accumulate as core_accumulate, limits};
 use insml_core::pixels::arrange::{Arrangement, Counts, Store};
 use insml_core::pixels::candidates::{Image, candidates as core_candidates};
 use insml_core::pixels::generate::{Mode, Run, RunFeed};
@@ -130,6 +130,14 @@ pub fn accumulate<'py>(
     let variance: Vec<f64> = sums.iter().map(|s| s.variance()).collect();
     let npix: Vec<u64> = sums.iter().map(|s| s.pixels()).collect();
     Ok((signal.into_pyarray(py), variance.into_pyarray(py), npix.into_pyarray(py)))
+}
+
+/// Smallest and largest of the nine numbers of pixels.
+#[pyfunction]
+#[pyo3(signature = (source, *, threads))]
+pub fn pixel_limits(py: Python<'_>, source: Given<'_>, threads: usize) -> PyResult<[[f32; 2]; FIELDS]> {
+    let source = source.source(py)?;
+    py.detach(|| limits(&source, threads)).map_err(|e| to_python(py, e))
 }
 
 /// Stretches (n, 2) of a file in the order of its bins that can hold pixels of `target`. Q = `turn` x + `shift`.

@@ -154,3 +154,31 @@ impl Table {
         self.sums
     }
 }
+
+/// Smallest and largest of each number of pixels; NaN is neither.
+pub fn limits(source: &Source<'_>, threads: usize) -> Result<[[f32; 2]; FIELDS]> {
+    const PARTS: usize = 64;
+    let none = [[f32::INFINITY, f32::NEG_INFINITY]; FIELDS];
+    let work = |buffer: &mut Vec<f32>, part: usize| {
+        let mut own = none;
+        for range in share(&std::iter::once(0..source.len()).collect::<Vec<_>>(), part, PARTS) {
+            let read = source.read(range, buffer, |pixels| {
+                for pixel in pixels.as_chunks::<FIELDS>().0 {
+                    for (limit, x) in own.iter_mut().zip(pixel) {
+                        *limit = [limit[0].min(*x), limit[1].max(*x)];
+                    }
+                }
+            });
+            if let Err(e) = read {
+                return Some(Err(e));
+            }
+        }
+        Some(Ok(own))
+    };
+    for_each(threads, 0..PARTS, Vec::new, work).into_iter().try_fold(none, |mut all, own| {
+        for (limit, own) in all.iter_mut().zip(own?) {
+            *limit = [limit[0].min(own[0]), limit[1].max(own[1])];
+        }
+        Ok(all)
+    })
+}
