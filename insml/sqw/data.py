@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from insml.crystal.orientation import Orientation
 from insml.errors import FormatError
 from insml.io.detectors import DetectorTable
 from insml.sqw.axes import Axes
@@ -19,6 +20,9 @@ from insml.sqw.projection import Projection
 from insml.sqw.run import RunHeader
 
 Array = NDArray[np.float64]
+
+#: Beyond this a frame of runs is not the lattice's in float32, but of a crystal that was realigned.
+_REALIGNED = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +89,17 @@ class Sqw:
     @property
     def ndim(self) -> int:
         return self.image.ndim
+
+    @cached_property
+    def to_rlu(self) -> Array:
+        """(3, 3): (h, k, l) of u1, u2, u3 of pixels. The inverse of B, but for files whose crystal was realigned without
+        its pixels: their runs say how."""
+        b = Orientation(self.image.lattice, (1, 0, 0), (0, 1, 0)).b
+        inverse = np.linalg.inv(b)
+        frame = self.runs[0].frame
+        if frame is None or np.abs(b @ frame.momenta - np.eye(3)).max() < _REALIGNED:
+            return np.asarray(inverse)
+        return frame.momenta
 
     @cached_property
     def counted(self) -> NDArray[np.uint64]:

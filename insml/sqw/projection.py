@@ -112,11 +112,11 @@ class LineProj:
         matrix[:3, :3] = columns
         return Frame(matrix, np.array(self.offset), np.append(lengths, 1.0), tuple(self.label))
 
-    def core(self, lattice: Lattice) -> dict[str, Any]:
-        """What the core needs to give pixels their coordinates."""
+    def core(self, lattice: Lattice, to_rlu: Array | None = None) -> dict[str, Any]:
+        """What the core needs to give pixels their coordinates. ``to_rlu``: (3, 3) of what pixels hold, B's inverse if None."""
         frame = self.frame(lattice)
         to_axes = np.linalg.inv(frame.momenta)
-        rows = to_axes @ np.linalg.inv(Orientation(lattice, (1, 0, 0), (0, 1, 0)).b)
+        rows = to_axes @ (np.linalg.inv(Orientation(lattice, (1, 0, 0), (0, 1, 0)).b) if to_rlu is None else to_rlu)
         shift = [*(to_axes @ frame.offset[:3]).tolist(), float(frame.offset[3])]
         return {"shape": "line", "frame": rows.tolist(), "offset": shift, "scale": [1.0] * 4}
 
@@ -152,13 +152,14 @@ class _Round:
             return float(stars["hkl".index(letter)])
         return float(np.abs(along / np.linalg.norm(along) @ (b / stars)).max() * np.linalg.norm(along))
 
-    def core(self, lattice: Lattice) -> dict[str, Any]:
-        """What the core needs to give pixels their coordinates."""
+    def core(self, lattice: Lattice, to_rlu: Array | None = None) -> dict[str, Any]:
+        """As :meth:`LineProj.core`."""
         orientation = Orientation(lattice, self.u, self.v)
         axes, b = orientation.axes(self.u, self.v), orientation.b
+        rows = axes if to_rlu is None else axes @ b @ to_rlu
         shift = [*(axes @ b @ np.asarray(self.offset[:3])).tolist(), self.offset[3]]
         along = [b @ np.asarray(self.u), b @ np.asarray(self.v)]
-        return {"shape": self._shape, "frame": axes.tolist(), "offset": shift,
+        return {"shape": self._shape, "frame": rows.tolist(), "offset": shift,
                 "scale": [*self._scales(along, lattice, b), 1.0]}
 
     def _scales(self, along: Sequence[Array], lattice: Lattice, b: Array) -> list[float]:
