@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.errors import GeometryError
+from insml.io.nxspe import Run
 
 Array = NDArray[np.float64]
 
@@ -45,3 +46,17 @@ class DetectorTable:
         """(n, 3) unit vectors from the sample, spectrometer frame."""
         polar, azimuth = np.radians(self.two_theta), np.radians(self.azimuth)
         return np.stack([np.cos(polar), np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth)], axis=1)
+
+
+def detector_table(run: Run) -> DetectorTable:
+    """Of a run: numbers 1 to n; widths and heights from the angles they are seen at, as Horace has them.
+
+    Files that Herbert and Horace wrote hold metres in place of the angles. A distance that is missing is 1 m, a size 0.
+    """
+    n = run.n_detectors
+    distance = np.ones(n) if run.distance is None else run.distance
+    wide, high = (np.zeros(n) if x is None else x for x in (run.polar_width, run.azimuthal_width))
+    if not run.program.lower().startswith(("herbert", "horace")):
+        wide = 2 * distance * np.tan(np.radians(wide) / 2)
+        high = 2 * distance * np.sin(np.radians(run.polar)) * np.tan(np.radians(high) / 2)
+    return DetectorTable(np.arange(1.0, n + 1), distance, run.polar, run.azimuthal, wide, high)

@@ -3,7 +3,7 @@
 use crate::error::to_python;
 use insml_core::Error;
 use insml_core::pixels::accumulate::{accumulate as core_accumulate, limits};
-use insml_core::pixels::arrange::{Arrangement, Counts, Store};
+use insml_core::pixels::arrange::{Arrangement, Counts, Feed, Store};
 use insml_core::pixels::candidates::{Image, candidates as core_candidates};
 use insml_core::pixels::generate::{Mode, Run, RunFeed};
 use insml_core::pixels::grid::{Axis, Grid};
@@ -325,6 +325,29 @@ pub struct Generator {
     stage: Mutex<Stage>,
 }
 
+impl Generator {
+    /// False where counting is over.
+    fn counted(&self, feed: &dyn Feed, blocks: usize) -> Result<bool, Error> {
+        let mut stage = self.stage.lock().unwrap_or_else(|e| e.into_inner());
+        let mut before = self.before.lock().unwrap_or_else(|e| e.into_inner());
+        let Stage::Counting(counts) = &mut *stage else { return Ok(false) };
+        counts.add(feed, &self.target, blocks, self.threads)?;
+        let next = before.last().copied().unwrap_or(0) + blocks;
+        before.push(next);
+        Ok(true)
+    }
+
+    /// False where run `n` was not counted so.
+    fn gathered(&self, n: usize, feed: &dyn Feed, blocks: usize) -> Result<bool, Error> {
+        match &*self.stage.lock().unwrap_or_else(|e| e.into_inner()) {
+            Stage::Gathering(plan, before) if before.get(n + 1) == Some(&(before[n] + blocks)) => {
+                plan.gather(feed, before[n], blocks, self.threads).map(|()| true)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
 fn wrong() -> PyErr {
     PyValueError::new_err("generator: expected count, start, gather, finish in this order")
 }
@@ -347,14 +370,24 @@ impl Generator {
         let work = || {
             let core = run.run();
             let feed = RunFeed { run: &core, counts: None, step: run.step() };
-            let mut stage = self.stage.lock().unwrap_or_else(|e| e.into_inner());
-            let mut before = self.before.lock().unwrap_or_else(|e| e.into_inner());
-            let Stage::Counting(counts) = &mut *stage else { return Ok(false) };
-            counts.add(&feed, &self.target, feed.blocks(), self.threads)?;
-            let next = before.last().copied().unwrap_or(0) + feed.blocks();
-            before.push(next);
-            Ok(true)
+            self.counted(&feed, feed.blocks())
         };
+        if py.detach(work).map_err(|e| to_python(py, e))? { Ok(()) } else { Err(wrong()) }
+    }
+
+    /// Pixels that are there, as the next run.
+    fn count_pixels(&self, py: Python<'_>, source: Given<'_>, blocks: usize) -> PyResult<()> {
+        let source = source.source(py)?;
+        let ranges = stretches(None, source.len())?;
+        let work = || self.counted(&Selection { source: &source, ranges: &ranges, blocks }, blocks);
+        if py.detach(work).map_err(|e| to_python(py, e))? { Ok(()) } else { Err(wrong()) }
+    }
+
+    /// Pixels that were counted as run `n`.
+    fn gather_pixels(&self, py: Python<'_>, n: usize, source: Given<'_>, blocks: usize) -> PyResult<()> {
+        let source = source.source(py)?;
+        let ranges = stretches(None, source.len())?;
+        let work = || self.gathered(n, &Selection { source: &source, ranges: &ranges, blocks }, blocks);
         if py.detach(work).map_err(|e| to_python(py, e))? { Ok(()) } else { Err(wrong()) }
     }
 
@@ -395,12 +428,7 @@ impl Generator {
         let work = || {
             let core = run.run();
             let feed = RunFeed { run: &core, counts, step: run.step() };
-            match &*self.stage.lock().unwrap_or_else(|e| e.into_inner()) {
-                Stage::Gathering(plan, before) if before.get(n + 1) == Some(&(before[n] + feed.blocks())) => {
-                    plan.gather(&feed, before[n], feed.blocks(), self.threads).map(|()| true)
-                }
-                _ => Ok(false),
-            }
+            self.gathered(n, &feed, feed.blocks())
         };
         if py.detach(work).map_err(|e| to_python(py, e))? { Ok(()) } else { Err(wrong()) }
     }
