@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from insml.resolution.covariance import resolution_covariance
     from insml.simulation import simulate
     from insml.spinwave import Spectrum, SpinModel
+    from insml.sqw.cut import cut
+    from insml.sqw.projection import CylinderProj as cylinder_proj
+    from insml.sqw.projection import LineProj as line_proj
+    from insml.sqw.projection import SphereProj as sphere_proj
 
 # name -> module and name there; imported on first use, so that `import insml` stays quick
 _HOME = {
@@ -36,6 +40,10 @@ _HOME = {
     "simulate": ("insml.simulation", "simulate"),
     "SpinModel": ("insml.spinwave", "SpinModel"),
     "Spectrum": ("insml.spinwave", "Spectrum"),
+    "cut": ("insml.sqw.cut", "cut"),
+    "cylinder_proj": ("insml.sqw.projection", "CylinderProj"),
+    "line_proj": ("insml.sqw.projection", "LineProj"),
+    "sphere_proj": ("insml.sqw.projection", "SphereProj"),
 }
 
 __all__ = [
@@ -51,12 +59,16 @@ __all__ = [
     "StudyError",
     "UnstableStructureError",
     "classify",
+    "cut",
+    "cylinder_proj",
     "fit",
     "instruments",
     "investigate",
+    "line_proj",
     "open",
     "resolution_covariance",
     "simulate",
+    "sphere_proj",
     "studies",
 ]
 

@@ -1,12 +1,14 @@
 from collections.abc import Sequence
+from pathlib import Path
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "ForwardImage", "ModeTable", "Model", "__version__", "broadened", "convolve_mosaic", "draws", "flights", "gradient",
-    "instrument_image", "kinematic_third", "linear_map", "met", "paths", "probabilities",
+    "ForwardImage", "Generator", "ModeTable", "Model", "RunGeometry", "Target", "__version__", "accumulate", "arrange",
+    "broadened", "candidates", "convolve_mosaic", "draws", "flights", "gradient", "instrument_image", "kinematic_third",
+    "linear_map", "met", "paths", "pixel_limits", "probabilities",
 ]
 
 __version__: str
@@ -144,3 +146,50 @@ def kinematic_third(
     *, lattice: NDArray[np.float64], beam: Sequence[float], third: Sequence[float], hkl: NDArray[np.float64], ei: float,
     energy: Sequence[float],
 ) -> NDArray[np.float64]: ...
+
+_Pixels = NDArray[np.float32] | tuple[Path, int, int]
+_Floats = NDArray[np.float64]
+_Sums = tuple[_Floats, _Floats, NDArray[np.uint64]]
+_Arranged = tuple[_Floats, _Floats, NDArray[np.uint64], NDArray[np.float32] | None]
+_Rows = Sequence[Sequence[float]]
+
+@final
+class Target:
+    def __new__(
+        cls, *, shape: str, frame: _Rows, offset: Sequence[float], scale: Sequence[float], first_turn: float,
+        axes: Sequence[tuple[float, float, int]], operations: Sequence[tuple[_Rows, Sequence[float]]],
+    ) -> Target: ...
+    def locate(self, pixels: NDArray[np.float32]) -> NDArray[np.int64]: ...
+
+@final
+class RunGeometry:
+    def __new__(
+        cls, *, turn: _Rows, mode: int, fixed: Sequence[float], energies: _Floats, directions: _Floats, numbers: _Floats,
+        used: NDArray[np.bool_], energy_of_k2: float, id: float,
+    ) -> RunGeometry: ...
+    def limits(self) -> list[list[float]]: ...
+
+@final
+class Generator:
+    def __new__(cls, target: Target, threads: int) -> Generator: ...
+    def count(self, run: RunGeometry) -> None: ...
+    def count_pixels(self, source: _Pixels, blocks: int) -> None: ...
+    def gather_pixels(self, n: int, source: _Pixels, blocks: int) -> None: ...
+    @property
+    def pixels(self) -> int: ...
+    def start(self, gathered: Path | None) -> None: ...
+    def gather(self, n: int, run: RunGeometry, signal: _Floats, error: _Floats) -> None: ...
+    def finish(self, out: tuple[Path, int] | None) -> _Arranged: ...
+
+def accumulate(
+    source: _Pixels, target: Target, *, ranges: NDArray[np.int64] | None, parts: int, first: int, last: int, threads: int,
+) -> _Sums: ...
+def arrange(
+    source: _Pixels, target: Target, *, ranges: NDArray[np.int64] | None, blocks: int, out: tuple[Path, int] | None,
+    spill: Path | None, memory: int, threads: int,
+) -> _Arranged: ...
+def candidates(
+    target: Target, *, turn: _Rows, shift: Sequence[float], energy: float, edges: Sequence[_Floats],
+    npix: NDArray[np.uint64],
+) -> NDArray[np.int64]: ...
+def pixel_limits(source: _Pixels, *, threads: int) -> list[list[float]]: ...

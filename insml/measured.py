@@ -11,6 +11,7 @@ from insml.errors import GeometryError, InsmlError
 from insml.io import Histogram, Image, Run, open_any
 from insml.mosaic import Mosaic
 from insml.slicing import mosaic_from_histogram
+from insml.sqw import Dnd, Sqw
 from insml.study import Study
 
 
@@ -32,9 +33,10 @@ def measured_mosaic(source: str | Path | Mosaic | NDArray[np.float64], study: St
         return content.mosaic(study.layout)
     if isinstance(content, Histogram):
         return mosaic_from_histogram(content, study.layout)
-    if isinstance(content, Run):
-        raise InsmlError(f"{content.path}: expected a mosaic or a histogram in (h, k, l, E), found an NXspe run; cutting "
-                         "runs into slices is not there yet (Horace or Mantid's MDNorm can write an MDHisto)")
+    if isinstance(content, (Run, Sqw, Dnd)):
+        kind = {Run: "an NXspe run; insml.horace.gen_sqw makes pixels of runs, to be cut into slices",
+                Sqw: "pixels, which have to be cut into slices", Dnd: "a single image"}[type(content)]
+        raise InsmlError(f"{source}: expected a mosaic or a histogram in (h, k, l, E), found {kind}")
     if not content.layout.same_bins(study.layout):
         raise GeometryError(f"{content.source or content.title or 'mosaic'}: expected the slices and bins of the study "
                             f"{study.name!r}, found {len(content.layout.slices)} slices of "

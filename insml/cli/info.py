@@ -13,6 +13,7 @@ from insml.errors import InsmlError
 if TYPE_CHECKING:
     from insml.io import Histogram, Image, Run
     from insml.mosaic import Mosaic
+    from insml.sqw import Dnd, Sqw
 
 Facts = Iterator[tuple[str, str]]
 
@@ -47,9 +48,14 @@ def run(args: argparse.Namespace) -> int:
     return status
 
 
-def _describe(content: Run | Histogram | Mosaic | Image) -> tuple[str, Facts]:
+def _describe(content: Run | Histogram | Mosaic | Image | Sqw | Dnd) -> tuple[str, Facts]:
     from insml.io import Histogram, Image, Run
+    from insml.sqw import Dnd, Sqw
 
+    if isinstance(content, Sqw):
+        return "Horace .sqw, an image with its pixels", _sqw(content)
+    if isinstance(content, Dnd):
+        return "Horace .dnd, an image without pixels", _dnd(content)
     if isinstance(content, Run):
         return f"NXspe {content.version}".strip(), _run(content)
     if isinstance(content, Histogram):
@@ -94,6 +100,31 @@ def _histogram(histogram: Histogram) -> Facts:
         f"{cell.a:g} {cell.b:g} {cell.c:g} Angstrom, {cell.alpha:g} {cell.beta:g} {cell.gamma:g} deg")
     yield "Q", "read as ki - kf" + {None: " (not stated)", "Crystallography": ", stored as kf - ki"}.get(
         histogram.stored_q_convention, "")
+
+
+def _sqw(w: Sqw) -> Facts:
+    yield "pixels", f"{len(w.pixels)}"
+    energies = np.concatenate([r.fixed_energy for r in w.runs])
+    spread = f"{energies.min():.6g}" + (f" to {energies.max():.6g}" if np.ptp(energies) > 1e-6 else "")
+    mode = {0: "elastic", 1: "Ei", 2: "Ef"}[w.runs[0].mode]
+    yield "runs", f"{len(w.runs)}, {mode} {spread} meV"
+    psi = [r.orientation.psi for r in w.runs]
+    yield "psi", f"{min(psi):.6g} to {max(psi):.6g} deg"
+    first = w.runs[0].orientation
+    yield "u, v", f"[{', '.join(f'{x:g}' for x in first.u)}], [{', '.join(f'{x:g}' for x in first.v)}]"
+    yield "detectors", f"{len(w.detectors)}"
+    yield from _dnd(w.image)
+
+
+def _dnd(image: Dnd) -> Facts:
+    if image.title:
+        yield "title", image.title
+    cell = image.lattice
+    yield "lattice", f"{cell.a:g} {cell.b:g} {cell.c:g} Angstrom, {cell.alpha:g} {cell.beta:g} {cell.gamma:g} deg"
+    yield "projection", type(image.projection).__name__
+    for n, (label, edges) in enumerate(zip(image.projection.label, image.axes.all_edges, strict=True)):
+        how = f"in {edges.size - 1} bins" if n in image.axes.plotted else "integrated"
+        yield f"axis {n + 1}", f"{label}: {edges[0]:.6g} to {edges[-1]:.6g} {how}"
 
 
 def _mosaic(mosaic: Mosaic) -> Facts:

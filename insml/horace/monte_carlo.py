@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import ModelError
-from insml.horace.cut import PixelCut
 from insml.horace.multifit import Multifit, _given, _shaped, averaged
 from insml.horace.parameters import Bind, Part
+from insml.horace.pixel_cut import PixelCut
 from insml.instruments import FermiSpectrometer, Ikcarp
 from insml.resolution.convolve import Convolution
 from insml.resolution.pixels import MeasuredPixels

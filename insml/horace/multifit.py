@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from insml.errors import ModelError
-from insml.horace.cut import PixelCut
 from insml.horace.parameters import Address, Bind, Layout, Part
+from insml.horace.pixel_cut import PixelCut
 from insml.infer.least_squares import minimise
 
 Array = NDArray[np.float64]

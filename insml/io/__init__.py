@@ -6,7 +6,8 @@ from insml.io.mdhisto import read_mdhisto
 from insml.io.nexus import read_mosaic, write_mosaic
 from insml.io.nxspe import Run, read_nxspe
 from insml.io.open import open_any
+from insml.io.sqw import read_sqw, write_sqw
 from insml.io.write_mdhisto import write_mdhisto
 
 __all__ = ["Histogram", "HistogramAxis", "Image", "Run", "open_any", "read_image", "read_mdhisto", "read_mosaic",
-           "read_nxspe", "write_mdhisto", "write_mosaic"]
+           "read_nxspe", "read_sqw", "write_mdhisto", "write_mosaic", "write_sqw"]

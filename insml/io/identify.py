@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import struct
 from pathlib import Path
 from typing import Any
 
 from insml.io.hdf5 import definition, open_hdf5, subgroups, text
 
-_HEAD = 4096
+HEAD = 4096
 _SHOWN = 4
 
 
 def describe(path: Path) -> str:
     """What an existing, non-empty file that is no HDF5 holds, judged by its first bytes."""
     with path.open("rb") as file:
-        head = file.read(_HEAD)
+        head = file.read(HEAD)
     for magic, name in (
         (b"\x0e\x03\x13\x01", "an HDF4 file (NeXus of the old kind; convert it to HDF5)"),
         (b"PK\x03\x04", "a zip archive (.npz?)"),
@@ -27,10 +26,6 @@ def describe(path: Path) -> str:
     ):
         if head.startswith(magic):
             return name
-    if head.startswith(b"\x06\x00\x00\x00horace"):
-        return _horace(head)
-    if _is_prototype_sqw(head):
-        return "a Horace .sqw file of version 0, which is not readable yet"
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
         return "a Python pickle, which is not loaded"
     return _describe_text(head)
@@ -57,14 +52,7 @@ def _workspace_name(file: Any) -> str:
     return f" named {name}" if name else ""
 
 
-def _horace(head: bytes) -> str:
-    if len(head) < 26:
-        return "a truncated Horace file"
-    version, kind = struct.unpack_from("<dI", head, 10)
-    return f"a Horace {'.sqw' if kind == 1 else '.dnd'} file of version {version:g}, which is not readable yet"
-
-
-def _is_prototype_sqw(head: bytes) -> bool:
+def is_prototype_sqw(head: bytes) -> bool:
     """Version 0 begins with its own file name: int32 length, text, then the same for the folder."""
     length = int.from_bytes(head[:4], "little")
     name = head[4:4 + length]

@@ -6,23 +6,25 @@ from pathlib import Path
 
 from insml.errors import FormatError
 from insml.io.histogram import Histogram
-from insml.io.identify import describe, describe_hdf5
+from insml.io.identify import HEAD, describe, describe_hdf5, is_prototype_sqw
 from insml.io.image import Image, read_image
 from insml.io.mdhisto import find_workspace, read_mdhisto
 from insml.io.nexus import find_mosaic, read_mosaic
 from insml.io.nxspe import Run, find_entry, read_nxspe
+from insml.io.sqw import is_horace, read_sqw
 from insml.mosaic import Mosaic
+from insml.sqw import Dnd, Sqw
 
-_READABLE = "an NXspe run, a Mantid MDHistoWorkspace, a mosaic written by insml or a .npy image"
+_READABLE = "an NXspe run, a Horace .sqw or .dnd file, a Mantid MDHistoWorkspace, a mosaic written by insml or a .npy image"
 
 
-def open_any(path: str | Path) -> Run | Histogram | Mosaic | Image:
+def open_any(path: str | Path) -> Run | Histogram | Mosaic | Image | Sqw | Dnd:
     """Open a file by its content; its name plays no part.
 
     Returns
     -------
-    Run for NXspe, Histogram for an MDHistoWorkspace, Mosaic for a file of :func:`insml.io.write_mosaic`, Image for a
-    two-dimensional ``.npy`` array. Run and Histogram read their large arrays on first use.
+    Run for NXspe, Sqw or Dnd for a file of Horace, Histogram for an MDHistoWorkspace, Mosaic for a file of
+    :func:`insml.io.write_mosaic`, Image for a two-dimensional ``.npy`` array. Large arrays are read on first use.
 
     Raises
     ------
@@ -35,13 +37,15 @@ def open_any(path: str | Path) -> Run | Histogram | Mosaic | Image:
         raise FormatError(path, _READABLE, "no file")
     try:
         with path.open("rb") as file:
-            head = file.read(8)
+            head = file.read(HEAD)
     except OSError as error:
         raise FormatError(path, _READABLE, f"a file that cannot be read ({error.strerror})") from None
     if not head:
         raise FormatError(path, _READABLE, "an empty file")
     if head.startswith(b"\x93NUMPY"):
         return read_image(path)
+    if is_horace(head) or is_prototype_sqw(head):
+        return read_sqw(path)
     if _is_hdf5(path):
         return _open_hdf5(path)
     raise FormatError(path, _READABLE, describe(path))

@@ -52,15 +52,16 @@ def cut(source: Any, *arguments: Any, symmetry: Sequence[Symop | Sequence[Symop]
         filename: str | Path | None = None, threads: int = 0) -> Any:
     """Bins of pixels along the axes of a projection.
 
-    ``cut(w, proj, p1, p2, p3, p4)``; without ``proj`` the axes of ``w``, and then either four p or one for each plotted axis.
+    ``cut(w, proj, p1, p2, p3, p4)``; without ``proj`` the axes of ``w``, and four p or one for each plotted axis.
 
     Parameters
     ----------
     source : Sqw, Dnd, or the path of a file.
     p1, ... : None or [] as it is; step; [lo, hi] to integrate; [lo, step, hi] first and last bin centres;
-        [lo, separation, hi, width] for a list of cuts. Absent ones are None. 0 is the step as it is, infinities are the data's.
-    symmetry : operations, or sequences of them, tried in order on pixels that lie in no bin as they are. Each pixel is taken
-        once, and moved.
+        [lo, separation, hi, width] for a list of cuts. Absent ones are None. 0 is the step as it is, infinities are the
+        data's.
+    symmetry : operations, or sequences of them, tried in order on pixels that lie in no bin as they are. Each pixel is
+        taken once, and moved.
     keep_pixels : give an Sqw; otherwise, and from a Dnd, a Dnd.
     filename : write the cut (version 4) and give it from there, whatever its size.
     threads : 0 for one per core; bits do not depend on it.
@@ -103,10 +104,10 @@ def _opened(source: Any) -> Sqw | Dnd:
 
 def _split(data: Sqw | Dnd, arguments: tuple[Any, ...]) -> tuple[Projection | None, list[Any]]:
     projection, given = None, list(arguments)
-    if given and (given[0] is None or isinstance(given[0], Projection)) and len(given) in (4, 5):
+    if given and (isinstance(given[0], Projection) or len(given) == 5):
         projection, *given = given
-    elif given and isinstance(given[0], Projection):
-        projection, *given = given
+    if projection is not None and not isinstance(projection, Projection):
+        raise GeometryError(f"projection: expected line_proj, sphere_proj or cylinder_proj, found {projection!r}")
     if len(given) > 4:
         raise GeometryError(f"bins: expected at most four axes, found {len(given)}")
     if projection is None and len(given) == data.ndim < 4:
@@ -226,8 +227,8 @@ def image_of(plan: Plan, source: Dnd, signal: Array, variance: Array, npix: NDAr
     """Means from sums by bin, the first axis fastest."""
     many = np.maximum(npix, 1).astype(float)
     shape = plan.axes.shape
-    arrays = [x.reshape(shape, order="F") for x in (signal / many, variance / many**2, npix)]
-    return Dnd.of(plan.axes, plan.projection, source.lattice, *arrays, title=source.title)
+    mean, error, count = (x.reshape(shape, order="F") for x in (signal / many, variance / many**2, npix))
+    return Dnd.of(plan.axes, plan.projection, source.lattice, mean, error, count, source.title)
 
 
 def _kept(data: Sqw, plan: Plan, filename: Path | None, threads: int) -> Sqw:
@@ -242,8 +243,8 @@ def _kept(data: Sqw, plan: Plan, filename: Path | None, threads: int) -> Sqw:
     made = replace(data, image=Dnd(plan.axes, plan.projection, data.image.lattice, _nothing, data.image.title),
                    pixel_range=_finite(plan.axes, data), filename="", filepath="")
     if filename is None:
-        *sums, pixels = arrange(None, Path("memory"))
-        return replace(made, image=image_of(plan, data.image, *sums), pixels=Pixels(pixels))
+        signal, variance, npix, pixels = arrange(None, Path("memory"))
+        return replace(made, image=image_of(plan, data.image, signal, variance, npix), pixels=Pixels(pixels))
     return write_arranged(made, plan, filename, lambda out: arrange(out, filename)[:3])
 
 

@@ -113,5 +113,6 @@ class Sqw:
         # the largest first: a sum of nonsense may wrap round to what is expected
         if npix.max(initial=0) > len(self.pixels) or int(npix.sum()) != len(self.pixels):
             where = self.pixels.path or self.filename or "sqw"
-            raise FormatError(where, f"a sum of {len(self.pixels)}, the number of pixels", f"{npix.sum(dtype=float):g}", "npix")
+            raise FormatError(where, f"a sum of {len(self.pixels)}, the number of pixels", f"{npix.sum(dtype=float):g}",
+                              "npix")
         return npix

@@ -60,8 +60,8 @@ def generate(runs: Sequence[str | Path | Run], filename: str | Path | None, *, l
     Parameters
     ----------
     runs : NXspe files. Detectors without data in any energy bin are left out.
-    lattice, u, v, psi, omega, dpsi, gl, gs : as of :class:`insml.crystal.orientation.Orientation`, degrees; angles one for all
-        runs or one for each; psi of the files where None.
+    lattice, u, v, psi, omega, dpsi, gl, gs : as of :class:`insml.crystal.orientation.Orientation`, degrees; angles one for
+        all runs or one for each; psi of the files where None.
     efix : fixed energies in place of the files', meV. emode : 1 direct, 2 indirect geometry.
     grid : bins of the four axes (crystal Cartesian Q and energy transfer); 50 each, or one each of a single run.
     limits : (2, 4) of the grid; of the data where None.
@@ -97,8 +97,8 @@ def generate(runs: Sequence[str | Path | Run], filename: str | Path | None, *, l
         generator.start(None)
         work.gather(set(), None)
         if path is None:
-            *sums, pixels = generator.finish(None)
-            return replace(made, image=image_of(plan, made.image, *sums), pixels=Pixels(pixels))
+            signal, variance, npix, pixels = generator.finish(None)
+            return replace(made, image=image_of(plan, made.image, signal, variance, npix), pixels=Pixels(pixels))
         return write_arranged(made, plan, path, lambda out: generator.finish(out)[:3])
     journal = _Journal(path, _fingerprint(planned, box, plan, energy_of_k2), generator.pixels)
     generator.start(journal.pixels)
@@ -125,7 +125,9 @@ def plan_runs(runs: Sequence[str | Path | Run], lattice: Lattice, u: ArrayLike, 
         if run.n_detectors != len(table) or np.abs(run.polar - table.two_theta).max() > 1e-3 or \
                 np.abs(run.azimuthal - table.azimuth).max() > 1e-3:
             raise GeometryError(f"{run.path}: expected the detectors of {opened[0].path}, found others")
-        given = {name: run.psi if value[n] is None and name == "psi" else value[n] for name, value in each.items()}
+        given: dict[str, Any] = {name: value[n] for name, value in each.items()}
+        if given["psi"] is None:
+            given["psi"] = run.psi
         if given["psi"] is None:
             raise FormatError(run.path, "psi in the file or given", "none", "psi")
         energy = given.pop("efix")
@@ -140,7 +142,7 @@ def plan_runs(runs: Sequence[str | Path | Run], lattice: Lattice, u: ArrayLike, 
 def _triple(value: ArrayLike) -> tuple[float, float, float]:
     found = np.asarray(value, float)
     if found.shape != (3,):
-        raise GeometryError(f"u, v: expected three numbers each, found {value}")
+        raise GeometryError(f"u, v: expected three numbers each, found {found.tolist()}")
     return float(found[0]), float(found[1]), float(found[2])
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from insml.errors import FormatError, GeometryError
 
-#: u1, u2, u3 (crystal Cartesian Q, 1/Angstrom), energy transfer (meV), run, detector, energy bin (from 1), signal, variance.
+#: u1, u2, u3 (crystal Cartesian Q, 1/Angstrom), energy transfer (meV), run, detector, energy bin (from 1), signal,
+#: variance.
 COLUMNS = ("u1", "u2", "u3", "dE", "run", "detector", "energy_bin", "signal", "variance")
 BYTES = 36
 

@@ -113,7 +113,8 @@ class LineProj:
         return Frame(matrix, np.array(self.offset), np.append(lengths, 1.0), tuple(self.label))
 
     def core(self, lattice: Lattice, to_rlu: Array | None = None) -> dict[str, Any]:
-        """What the core needs to give pixels their coordinates. ``to_rlu``: (3, 3) of what pixels hold, B's inverse if None."""
+        """What the core needs to give pixels their coordinates. ``to_rlu``: (3, 3) of what pixels hold; B's inverse where
+        None."""
         frame = self.frame(lattice)
         to_axes = np.linalg.inv(frame.momenta)
         rows = to_axes @ (np.linalg.inv(Orientation(lattice, (1, 0, 0), (0, 1, 0)).b) if to_rlu is None else to_rlu)
@@ -140,7 +141,8 @@ class _Round:
         offset = np.atleast_1d(np.asarray(self.offset, float))
         object.__setattr__(self, "offset", vector(np.append(offset, 0.0) if offset.size == 3 else offset, "offset", 4))
         if len(self.type) != 3 or any(t not in known for t, known in zip(self.type, self._letters, strict=True)):
-            raise GeometryError(f"projection: type: expected one of each of {', '.join(self._letters)}, found {self.type!r}")
+            raise GeometryError(f"projection: type: expected one of each of {', '.join(self._letters)}, found "
+                                f"{self.type!r}")
 
     def _length(self, letter: str, along: Array, lattice: Lattice, b: Array) -> float:
         if letter == "a":

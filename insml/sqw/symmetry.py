@@ -65,7 +65,7 @@ class SymopReflection(Symop):
     def matrix(self, b: Array) -> Array:
         normal = np.cross(b @ np.asarray(self.u), b @ np.asarray(self.v))
         normal /= np.linalg.norm(normal)
-        return np.eye(3) - 2 * np.outer(normal, normal)
+        return np.asarray(np.eye(3) - 2 * np.outer(normal, normal))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import pickle
 import shutil
-import struct
 from pathlib import Path
 
 import h5py
@@ -43,10 +42,6 @@ def test_truncated_and_damaged_hdf5_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("content", "found"), [
     (b"\x0e\x03\x13\x01" + bytes(50), "an HDF4 file"),
-    (b"\x06\0\0\0horace" + struct.pack("<dII", 4, 1, 2), "a Horace .sqw file of version 4"),
-    (b"\x06\0\0\0horace" + struct.pack("<dII", 2, 0, 2), "a Horace .dnd file of version 2"),
-    (b"\x06\0\0\0horace" + bytes(3), "a truncated Horace file"),
-    (b"\x08\x00\x00\x00crap.sqw\x36\x00\x00\x00d:", "a Horace .sqw file of version 0"),
     (pickle.dumps(np.ones(3)), "a Python pickle, which is not loaded"),
     (b"PK\x03\x04rest", "a zip archive"),
     (b"2 3\n### Phi Grid\n 0 0 0\n", "an ASCII .spe file"),
@@ -89,8 +84,6 @@ def test_other_hdf5_files(tmp_path: Path) -> None:
     ("lasrcro4/LaSrCrO4_130149_2015.cif", "a crystal structure in CIF"),
     ("ascii/spe_with_NANs.spe", "an ASCII .spe file"),
     ("ascii/MAPS_4to1_102.par", "an ASCII .par detector table"),
-    ("sqw/w1_inst_ref.sqw", "a Horace .sqw file of version 3.1"),
-    ("sqw/test_sqw_read_write_v0_t.sqw", "a Horace .sqw file of version 0"),
     ("pcsmo/nanmask.mat", "a MATLAB file"),
 ])
 def test_real_files_of_other_kinds(shared_data: Path, name: str, found: str) -> None:

@@ -175,7 +175,7 @@ def _labels(tree: Struct, default: tuple[str, ...]) -> tuple[str, ...]:
 
 def _projection(tree: Any, path: Path) -> Projection:
     kind = _text(tree, "serial_name") if isinstance(tree, Struct) else ""
-    made = {"sphere_proj": SphereProj, "cylinder_proj": CylinderProj}
+    made: dict[str, type[SphereProj] | type[CylinderProj]] = {"sphere_proj": SphereProj, "cylinder_proj": CylinderProj}
     if kind not in ("ortho_proj", "line_proj", *made):
         raise FormatError(path, f"line_proj, ortho_proj, {', '.join(made)}", f"{kind[:40]!r}", "data/metadata: proj")
     u, v = _numbers(tree, "u", path, 3), _numbers(tree, "v", path, 3)
@@ -278,7 +278,8 @@ def _pixels(reader: Reader, blocks: dict[Name, Block]) -> Pixels:
     aligned = metadata.fields.get("alignment_matr")
     if isinstance(aligned, np.ndarray) and aligned.size == 9 and not np.allclose(aligned, np.eye(3), atol=1e-12):
         raise FormatError(reader.path, "pixels in the frame of the crystal",
-                          "an alignment that was not applied to them (finalize_alignment does)", "pix/metadata: alignment_matr")
+                          "an alignment that was not applied to them (finalize_alignment does)",
+                          "pix/metadata: alignment_matr")
     return Pixels(path=reader.path, start=start, count=count)
 
 

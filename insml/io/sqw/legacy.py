@@ -1,6 +1,7 @@
 """Headers and images of Horace's files up to version 3.3, read and (version 2) written.
 
-Byte layout: application header; of files with pixels main header, headers of runs, detectors; image; range of pixels, pixels.
+Byte layout: application header; of files with pixels main header, headers of runs, detectors; image; range of pixels and
+pixels.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class ImageHeader(NamedTuple):
 
 
 def read_main(reader: Reader) -> MainHeader:
-    names = [reader.text(f"main header: {n}") for n in ("filename", "filepath", "title")]
-    return MainHeader(*names, runs=reader.count("<i4", "main header: nfiles", reader.size))
+    filename, filepath, title = (reader.text(f"main header: {n}") for n in ("filename", "filepath", "title"))
+    return MainHeader(filename, filepath, title, reader.count("<i4", "main header: nfiles", reader.size))
 
 
 def write_main(writer: Writer, main: MainHeader) -> None:
@@ -134,9 +135,10 @@ def write_detectors(writer: Writer, table: DetectorTable, names: tuple[str, str]
 
 def read_image(reader: Reader, *, prototype: bool) -> ImageHeader:
     """``prototype``: version 0 has neither names nor a lattice here."""
-    names, lattice = ["", "", ""], None
+    filename = filepath = title = ""
+    lattice = None
     if not prototype:
-        names = [reader.text(f"image: {n}") for n in ("filename", "filepath", "title")]
+        filename, filepath, title = (reader.text(f"image: {n}") for n in ("filename", "filepath", "title"))
         try:
             lattice = Lattice(*reader.array("<f4", 6, "image: alatt, angdeg").astype(float))
         except GeometryError as error:
@@ -149,7 +151,8 @@ def read_image(reader: Reader, *, prototype: bool) -> ImageHeader:
     limits = reader.array("<f4", 2 * (4 - dimensions), "image: iint").astype(float).reshape(2, -1, order="F")
     along = reader.array("<i4", dimensions, "image: pax")
     if sorted([*across, *along]) != [1, 2, 3, 4] or list(along) != sorted(along):
-        raise FormatError(reader.path, "axes 1 to 4, each once", f"{[*across.tolist(), *along.tolist()]}", "image: pax, iax")
+        raise FormatError(reader.path, "axes 1 to 4, each once", f"{[*across.tolist(), *along.tolist()]}",
+                          "image: pax, iax")
     edges: list[Array] = [np.zeros(2)] * 4
     for n, axis in enumerate(across):
         edges[axis - 1] = limits[:, n]
@@ -163,7 +166,7 @@ def read_image(reader: Reader, *, prototype: bool) -> ImageHeader:
         axes = Axes(tuple(edges), tuple(int(x) - 1 for x in along), tuple(int(x) - 1 for x in order))
     except GeometryError as error:
         raise FormatError(reader.path, "bin edges", str(error), "image") from None
-    return ImageHeader(*names, lattice, frame, axes, reader.position)
+    return ImageHeader(filename, filepath, title, lattice, frame, axes, reader.position)
 
 
 def write_image(writer: Writer, header: ImageHeader) -> None:

@@ -1,7 +1,8 @@
-"""Values of version 4: a byte that says the type, the dimensions, the contents. What is read and written again is the same bytes.
+"""Values of version 4: a byte that says the type, the dimensions, the contents. What is read is written again as the same
+bytes.
 
-Arrays are numpy's, two-dimensional at least as MATLAB's; text is str (a row of characters) or :class:`Characters`; cells are
-:class:`Cell`, structs :class:`Struct`, and objects that come in a wrapper of their own :class:`Wrapped`.
+Arrays are numpy's, two-dimensional at least as MATLAB's; text is str (a row of characters) or :class:`Characters`; cells
+are :class:`Cell`, structs :class:`Struct`, and objects that come in a wrapper of their own :class:`Wrapped`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from insml.errors import FormatError
 from insml.io.sqw.stream import ENCODING, Reader, Writer, encoded
 
 _LOGICAL, _CHAR, _STRING, _CELL, _STRUCT, _WRAPPED = 0, 1, 2, 23, 24, 32
-_NUMBERS = {_LOGICAL: "?", 3: "<f8", 4: "<f4", 5: "<i1", 6: "<u1", 7: "<i2", 8: "<u2", 9: "<i4", 10: "<u4", 11: "<i8", 12: "<u8"}
+_NUMBERS = {_LOGICAL: "?", 3: "<f8", 4: "<f4", 5: "<i1", 6: "<u1", 7: "<i2", 8: "<u2", 9: "<i4", 10: "<u4", 11: "<i8",
+            12: "<u8"}
 _TAGS = {np.dtype(kind): tag for tag, kind in _NUMBERS.items()}
 _DEEP = 64
 
@@ -65,7 +67,8 @@ def read_tagged(reader: Reader, depth: int = 0) -> Any:
     if tag == _WRAPPED:
         return Wrapped(read_tagged(reader, depth + 1))
     if tag not in (*_NUMBERS, _CHAR, _CELL, _STRUCT):
-        raise FormatError(reader.path, "a number, text, cell or struct", f"type {tag} at byte {reader.position - 1}", "block")
+        raise FormatError(reader.path, "a number, text, cell or struct", f"type {tag} at byte {reader.position - 1}",
+                          "block")
     shape = _shape(reader)
     count = int(np.prod(np.array(shape, object)))
     if count > reader.size:

@@ -40,7 +40,8 @@ def write_sqw(path: str | Path, data: Sqw | Dnd, version: int = 4) -> None:
 
     Raises
     ------
-    InsmlError : an unknown version, no such directory, a disk that is full. GeometryError : axes that version 2 cannot hold.
+    InsmlError : an unknown version, no such directory, a disk that is full. GeometryError : axes that version 2 cannot
+    hold.
     """
     if version not in VERSIONS:
         raise InsmlError(f"version: expected 2 or 4, found {version}")
@@ -118,16 +119,16 @@ class Head:
     def _legacy(self, file: BinaryIO, arrays: Arrays, pixels: int) -> None:
         writer, image, w = Writer(file), self._image, self.data
         if not isinstance(image.projection, LineProj):
-            raise GeometryError(f"{self.path}: expected straight axes for version 2, found {type(image.projection).__name__}; "
-                                "version 4 holds them")
+            raise GeometryError(f"{self.path}: expected straight axes for version 2, found "
+                                f"{type(image.projection).__name__}; version 4 holds them")
         if isinstance(w, Sqw):
             legacy.write_main(writer, legacy.MainHeader(*self._names(w.filename, w.filepath), w.title, len(w.runs)))
             for n, run in enumerate(w.runs):
                 legacy.write_run(writer, run, n + 1)
             legacy.write_detectors(writer, w.detectors, w.detector_file)
         frame = image.projection.frame(image.lattice)
-        legacy.write_image(writer, legacy.ImageHeader(*self._names(image.filename, image.filepath), image.title, image.lattice,
-                                                      frame, image.axes, 0))
+        legacy.write_image(writer, legacy.ImageHeader(*self._names(image.filename, image.filepath), image.title,
+                                                      image.lattice, frame, image.axes, 0))
         for kind, values in zip(("<f4", "<f4", "<u8"), arrays, strict=True):
             writer.array(kind, values)
         if isinstance(w, Sqw):
@@ -186,7 +187,8 @@ class Head:
         edges = axes.all_edges
         described: dict[str, Any] = {
             "serial_name": f"{kind}_axes", "version": 7.0, "title": image.title, "filename": name, "filepath": folder,
-            "label": labels, "img_scales": _scales(image), "img_range": np.array([[e[0] for e in edges], [e[-1] for e in edges]]),
+            "label": labels, "img_scales": _scales(image),
+            "img_range": np.array([[e[0] for e in edges], [e[-1] for e in edges]]),
             "nbins_all_dims": np.array([float(e.size - 1) for e in edges]),
             "single_bin_defines_iax": np.array([n not in axes.plotted or edges[n].size > 2 for n in range(4)]),
             "dax": np.array([n + 1.0 for n in axes.order]), "offset": np.array(projection.offset),

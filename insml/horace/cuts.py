@@ -1,0 +1,146 @@
+"""Cuts and generation, with Horace's arguments in Horace's order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from insml.crystal.lattice import Lattice
+from insml.errors import GeometryError
+from insml.io.sqw import write_sqw
+from insml.sqw import CylinderProj, Dnd, LineProj, SphereProj, Sqw
+from insml.sqw.cut import cut as _cut
+from insml.sqw.generate import generate
+from insml.sqw.symmetry import Symop
+
+line_proj, sphere_proj, cylinder_proj = LineProj, SphereProj, CylinderProj
+
+
+def ortho_proj(u: ArrayLike, v: ArrayLike, w: ArrayLike | None = None, *, type: str | None = None,
+               uoffset: ArrayLike = (0.0, 0.0, 0.0, 0.0), **more: Any) -> LineProj:
+    """Straight axes at right angles; ``uoffset`` is the ``offset`` of :class:`line_proj`."""
+    return LineProj(u, v, w, type, offset=more.pop("offset", uoffset), **more)
+
+
+def cut(source: Any, *arguments: Any, **options: Any) -> Any:
+    """``cut(w, proj, p1, p2, p3, p4, [operations], "-nopix", filename)``, all after ``w`` as far as wanted.
+
+    As :func:`insml.cut`, whose keywords may be given too.
+    """
+    given = list(arguments)
+    while given and (isinstance(given[-1], (str, Path)) or _operations(given[-1])):
+        last = given.pop()
+        if _operations(last):
+            options["symmetry"] = [last] if isinstance(last, Symop) else last
+        elif last == "-nopix":
+            options["keep_pixels"] = False
+        elif last != "-pix":
+            if str(last).startswith("-"):
+                raise GeometryError(f"cut: expected -nopix or -pix, found {last!r}")
+            options["filename"] = last
+    return _cut(source, *given, **options)
+
+
+def _operations(value: Any) -> bool:
+    if isinstance(value, Symop):
+        return True
+    return isinstance(value, (list, tuple)) and bool(value) and all(_operations(v) for v in value)
+
+
+def cut_sqw(source: Any, *arguments: Any, **options: Any) -> Any:
+    """:func:`cut` of data with pixels.
+
+    Raises
+    ------
+    GeometryError : data without pixels.
+    """
+    data = read_horace(source) if isinstance(source, (str, Path)) else source
+    if not isinstance(data, Sqw):
+        raise GeometryError(f"cut_sqw: expected data with pixels, found {type(data).__name__}")
+    return cut(data, *arguments, **options)
+
+
+def cut_dnd(source: Any, *arguments: Any, **options: Any) -> Any:
+    """:func:`cut` of the image alone, whether there are pixels or not."""
+    data = read_dnd(source) if isinstance(source, (str, Path)) else source
+    return cut(data.image if isinstance(data, Sqw) else data, *arguments, **options)
+
+
+def read_horace(path: str | Path) -> Sqw | Dnd:
+    """An .sqw or .dnd file.
+
+    Raises
+    ------
+    FormatError : another file.
+    """
+    from insml.io.sqw import read_sqw
+
+    return read_sqw(path)
+
+
+def read_sqw(path: str | Path) -> Sqw:
+    """An .sqw file.
+
+    Raises
+    ------
+    FormatError : another file. GeometryError : an image without pixels.
+    """
+    found = read_horace(path)
+    if not isinstance(found, Sqw):
+        raise GeometryError(f"{path}: expected data with pixels, found an image")
+    return found
+
+
+def read_dnd(path: str | Path) -> Dnd:
+    """The image of an .sqw or .dnd file."""
+    found = read_horace(path)
+    return found.image if isinstance(found, Sqw) else found
+
+
+def save(data: Sqw | Dnd, path: str | Path, *, version: int = 4) -> None:
+    """Write a file of Horace's version 4, or 2."""
+    write_sqw(path, data, version)
+
+
+def head(data: Sqw | Dnd | str | Path) -> dict[str, Any]:
+    """What an image is: title, lattice, axes and how many pixels."""
+    w = read_horace(data) if isinstance(data, (str, Path)) else data
+    image = w.image if isinstance(w, Sqw) else w
+    cell = image.lattice
+    return {"title": image.title, "alatt": [cell.a, cell.b, cell.c], "angdeg": [cell.alpha, cell.beta, cell.gamma],
+            "label": list(image.projection.label), "shape": image.shape, "edges": [e.copy() for e in image.axes.all_edges],
+            "npixels": len(w.pixels) if isinstance(w, Sqw) else int(image.npix.sum()),
+            "nfiles": len(w.runs) if isinstance(w, Sqw) else 0}
+
+
+def gen_sqw(spe_file: Any, par_file: Any, sqw_file: str | Path | None, efix: Any, emode: int, alatt: Sequence[float],
+            angdeg: Sequence[float], u: ArrayLike, v: ArrayLike, psi: Any = None, omega: Any = 0.0, dpsi: Any = 0.0,
+            gl: Any = 0.0, gs: Any = 0.0, grid_size: Any = None, pix_db_range: ArrayLike | None = None,
+            **options: Any) -> Sqw:
+    """An .sqw file of runs; see :func:`insml.sqw.generate.generate`.
+
+    Parameters
+    ----------
+    spe_file : one or several .nxspe files. par_file : "" or None, as they hold their detectors.
+    efix : meV; None, NaN or [] for what the files say. Angles in degrees. psi : None for what the files say.
+    grid_size : one number or four. pix_db_range : (2, 4).
+    """
+    if par_file not in ("", None, []):
+        raise GeometryError(f"par_file: expected none beside .nxspe files, found {par_file!r}")
+    if not len(alatt) == len(angdeg) == 3:
+        raise GeometryError(f"alatt, angdeg: expected three each, found {alatt} and {angdeg}")
+    fixed = None if efix is None or np.size(efix) == 0 or np.isnan(np.asarray(efix, float)).all() else efix
+    files = [spe_file] if isinstance(spe_file, (str, Path)) else list(spe_file)
+    given = grid_size is not None and np.size(grid_size) > 0
+    grid = np.broadcast_to(np.asarray(grid_size, int), 4).tolist() if given else None
+    return generate(files, sqw_file, lattice=Lattice(*map(float, alatt), *map(float, angdeg)), u=u, v=v, psi=psi,
+                    omega=omega, dpsi=dpsi, gl=gl, gs=gs, efix=fixed, emode=emode, grid=grid, limits=pix_db_range,
+                    **options)
+
+
+__all__ = ["cut", "cut_dnd", "cut_sqw", "cylinder_proj", "gen_sqw", "head", "line_proj", "ortho_proj", "read_dnd",
+           "read_horace", "read_sqw", "save", "sphere_proj"]
