@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from insml.crystal.orientation import Orientation
 from insml.errors import FormatError
-from insml.io.detectors import DetectorTable
 from insml.sqw.axes import Axes
+from insml.sqw.detectors import DetectorTable
 from insml.sqw.image import Dnd
 from insml.sqw.pixels import Pixels
 from insml.sqw.projection import Projection

@@ -39,7 +39,7 @@ class Existing:
 
 def several(descriptor: Any) -> list[list[float]] | None:
     """[lo, separation, hi, width] as integration ranges of cuts beside each other; None for any other."""
-    value = np.ravel(np.asarray([] if descriptor is None else descriptor, float))
+    value = _numbers(descriptor)
     if value.size != 4:
         return None
     low, separation, high, width = value
@@ -55,17 +55,14 @@ def resolve(descriptor: Any, axis: Existing, name: str) -> Bins:
     Parameters
     ----------
     descriptor : None or [] the axis as it is; step, its limits from the data and its centres whole numbers of steps, 0 for
-        the step as it is; [lo, hi] integration, both limits inside; [lo, step, hi] first and last CENTRES of bins.
-        Infinite limits are those of the data.
+        the step as it is; [lo, hi] integration, both limits inside; [lo, step, hi] first and last CENTRES of bins,
+        integration where they are less than a step apart. Infinite limits are those of the data.
 
     Raises
     ------
     GeometryError : anything else.
     """
-    try:
-        value = np.ravel(np.asarray([] if descriptor is None else descriptor, float))
-    except (TypeError, ValueError):
-        value = np.full(9, np.nan)
+    value = _numbers(descriptor)
     if value.size > 3 or np.isnan(value).any():
         raise GeometryError(f"{name}: expected [], step, [lo, hi], [lo, step, hi] or [lo, separation, hi, width], found "
                             f"{descriptor!r}")
@@ -76,6 +73,13 @@ def resolve(descriptor: Any, axis: Existing, name: str) -> Bins:
     if value.size == 2:
         return _integrated(float(value[0]), float(value[1]), name)
     return _stepped(float(value[0]), float(value[1]), float(value[2]), axis, name)
+
+
+def _numbers(descriptor: Any) -> Array:
+    try:
+        return np.ravel(np.asarray([] if descriptor is None else descriptor, float))
+    except (TypeError, ValueError):
+        return np.array([np.nan])
 
 
 def _as_it_is(axis: Existing, name: str) -> Bins:
@@ -110,10 +114,12 @@ def _stepped(low: float, step: float, high: float, axis: Existing, name: str) ->
         low, last = high - step * max(round((high - axis.low) / step), 0), high
     else:
         low, last = step * np.floor(axis.low / step + 0.5), step * np.floor(axis.high / step + 0.5)
+    if last - low < step:
+        return Bins(np.array([low - step / 2, last + step / 2]), False)
     count = _count(low, step, last)
     if count > _BINS:
         raise GeometryError(f"{name}: expected at most {_BINS} bins, found {count}")
-    return Bins(np.linspace(low - step / 2, low - step / 2 + count * step, count + 1), count > 1 or last - low >= step)
+    return Bins(np.linspace(low - step / 2, low - step / 2 + count * step, count + 1), True)
 
 
 def _count(low: float, step: float, high: float) -> int:

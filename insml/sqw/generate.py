@@ -18,11 +18,12 @@ from insml import _core
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import FormatError, GeometryError, InsmlError
-from insml.io.detectors import DetectorTable, detector_table
+from insml.io.detectors import detector_table
 from insml.io.nxspe import Run, read_nxspe
 from insml.sqw.axes import Axes
 from insml.sqw.cut import MEMORY, Plan, core_target, image_of, write_arranged
 from insml.sqw.data import Sqw
+from insml.sqw.detectors import DetectorTable
 from insml.sqw.frame import crystal_cartesian
 from insml.sqw.image import Dnd
 from insml.sqw.pixels import BYTES, Pixels

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import FormatError, GeometryError
-from insml.io.detectors import DetectorTable
 from insml.io.sqw.stream import Reader
 from insml.io.sqw.tagged import Cell, Characters, Struct, Wrapped, read_tagged
 from insml.sqw.axes import Axes
 from insml.sqw.data import Sqw
+from insml.sqw.detectors import DetectorTable
 from insml.sqw.frame import Frame
 from insml.sqw.image import Dnd
 from insml.sqw.pixels import BYTES, Pixels

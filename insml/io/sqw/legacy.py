@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import FormatError, GeometryError
-from insml.io.detectors import DetectorTable
 from insml.io.sqw.stream import ENCODING, Reader, Writer, encoded
 from insml.sqw.axes import Axes
+from insml.sqw.detectors import DetectorTable
 from insml.sqw.frame import Frame
 from insml.sqw.run import RunHeader
 

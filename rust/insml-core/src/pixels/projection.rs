@@ -55,7 +55,13 @@ impl Projection {
 
     fn turn(&self, y2: f64, y3: f64) -> f64 {
         let angle = y3.atan2(y2).to_degrees();
-        if angle < self.first_turn { angle + 360.0 } else { angle }
+        if angle < self.first_turn {
+            angle + 360.0
+        } else if angle >= self.first_turn + 360.0 {
+            angle - 360.0
+        } else {
+            angle
+        }
     }
 
     fn spherical<const W: usize>(&self, x: &mut [[f64; W]; 4]) {
