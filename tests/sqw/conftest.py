@@ -30,7 +30,8 @@ def write_run(path: Path, seed: int, ei: float = 40.0, detectors: int = 60, bins
         for name, value in {"NXSPE_info/fixed_energy": [ei], "NXSPE_info/psi": [float(seed)],
                             "NXSPE_info/ki_over_kf_scaling": np.array([scaled], np.int32), "data/data": signal,
                             "data/error": error, "data/energy": np.linspace(-0.1 * ei, 0.8 * ei, bins + 1),
-                            "data/polar": where.uniform(5, 60, detectors), "data/azimuthal": where.uniform(-180, 180, detectors),
+                            "data/polar": where.uniform(5, 60, detectors),
+                            "data/azimuthal": where.uniform(-180, 180, detectors),
                             "data/polar_width": np.full(detectors, 0.3), "data/azimuthal_width": np.full(detectors, 0.4),
                             "data/distance": np.full(detectors, 6.0)}.items():
             entry[name] = value

@@ -48,7 +48,8 @@ def hkl(data: Sqw) -> np.ndarray:
 
 @settings(max_examples=40, deadline=None)
 @given(st.tuples(*[st.floats(-1, 1)] * 9), st.booleans(), st.sampled_from(["aaa", "rrr", "ppp", "apr", None]),
-       st.tuples(*[st.floats(-0.5, 0.5)] * 4), st.lists(st.tuples(st.floats(-3, 3), st.floats(0.2, 4)), min_size=4, max_size=4),
+       st.tuples(*[st.floats(-0.5, 0.5)] * 4),
+       st.lists(st.tuples(st.floats(-3, 3), st.floats(0.2, 4)), min_size=4, max_size=4),
        st.integers(0, 15))
 def test_straight_axes(data: Sqw, vectors: tuple[float, ...], skew: bool, kind: str | None, offset: tuple[float, ...],
                        ranges: list[tuple[float, float]], plotted: int) -> None:
@@ -72,7 +73,8 @@ def test_straight_axes(data: Sqw, vectors: tuple[float, ...], skew: bool, kind: 
         # the third vector is one across u and v, whatever its length
         whole[2] = 1.0 if kind is not None and kind[2] == "a" else whole[2]
     letters = kind or "ppr"
-    lengths = np.array([{"a": 1.0, "p": x, "r": 1 / np.abs(r).max()}[t] for t, x, r in zip(letters, whole, rlu, strict=True)])
+    lengths = np.array([{"a": 1.0, "p": x, "r": 1 / np.abs(r).max()}[t]
+                        for t, x, r in zip(letters, whole, rlu, strict=True)])
     pixels = data.pixels.read()
     q = pixels[:, :3].astype(float) - B @ np.array(offset[:3])
     x = np.column_stack([np.linalg.solve((units * lengths[:, None]).T, q.T).T, pixels[:, 3] - offset[3]])
@@ -98,13 +100,14 @@ def test_spheres(data: Sqw, letters: str) -> None:
     y = q @ axes.T
     stars = np.linalg.norm(B, axis=0)
     along = B @ np.array(projection.u)
-    unit = {"a": 1.0, "p": np.linalg.norm(along), "r": np.abs(along @ (B / stars)).max(), "h": stars[0], "l": stars[2]}[letters[0]]
+    unit = {"a": 1.0, "p": np.linalg.norm(along), "r": np.abs(along @ (B / stars)).max(), "h": stars[0],
+            "l": stars[2]}[letters[0]]
     turn = [1.0 if x == "d" else np.pi / 180 for x in letters[1:]]
     radius = np.linalg.norm(y, axis=1)
     x = np.column_stack([radius / unit, np.degrees(np.arccos(y[:, 0] / radius)) * turn[0],
                          np.degrees(np.arctan2(y[:, 2], y[:, 1])) * turn[1], data.pixels.read()[:, 3] - 1.0])
-    w = cut(data, projection, [0.2 / unit, 0.31 / unit, 4 / unit], [0, 180 * turn[0]], [-170 * turn[1], 20 * turn[1], 150 * turn[1]],
-            [-5, 30], keep_pixels=False)
+    w = cut(data, projection, [0.2 / unit, 0.31 / unit, 4 / unit], [0, 180 * turn[0]],
+            [-170 * turn[1], 20 * turn[1], 150 * turn[1]], [-5, 30], keep_pixels=False)
     agree(w, x, data.pixels.read())
 
 
@@ -119,12 +122,13 @@ def test_cylinders(data: Sqw) -> None:
     projection = CylinderProj((0, 0, 1), (1, 0, 0), type="aad")
     axes = Orientation(LATTICE, (1, 0, 0), (0, 1, 0)).axes((0, 0, 1), (1, 0, 0))
     y = data.pixels.read()[:, :3].astype(float) @ axes.T
-    x = np.column_stack([np.hypot(y[:, 1], y[:, 2]), y[:, 0], np.degrees(np.arctan2(y[:, 2], y[:, 1])), data.pixels.read()[:, 3]])
+    x = np.column_stack([np.hypot(y[:, 1], y[:, 2]), y[:, 0], np.degrees(np.arctan2(y[:, 2], y[:, 1])),
+                         data.pixels.read()[:, 3]])
     w = cut(data, projection, [0.11, 0.3, 3.1], [-1.03, 0.4, 1.37], [-180, 180], [0, 25], keep_pixels=False)
     agree(w, x, data.pixels.read())
 
 
-@pytest.mark.parametrize("descriptor, edges", [
+@pytest.mark.parametrize(("descriptor", "edges"), [
     ([0, 0.5, 2], [-0.25, 0.25, 0.75, 1.25, 1.75, 2.25]), ([0, 0.5, 1.2], [-0.25, 0.25, 0.75, 1.25, 1.75]),
     ([0.1, 0.7], [0.1, 0.7]), ([0.3, 0.5, 0.6], [0.05, 0.85])])
 def test_limits_of_steps_are_centres(data: Sqw, descriptor: list[float], edges: list[float]) -> None:
@@ -195,7 +199,8 @@ def test_small_cuts_look_at_few_pixels(data: Sqw) -> None:
 
 
 @pytest.mark.parametrize("operation", [
-    SymopReflection((1, 0, 0), (0, 1, 0)), SymopReflection((1, 1, 0), (0, 0, 1), (0.2, 0, 0)), SymopRotation((0, 0, 1), 90.0),
+    SymopReflection((1, 0, 0), (0, 1, 0)), SymopReflection((1, 1, 0), (0, 0, 1), (0.2, 0, 0)),
+    SymopRotation((0, 0, 1), 90.0),
     SymopRotation((1, 1, 1), 37.0, (0.1, 0.2, 0.3)), SymopGeneral([[0, 1, 0], [1, 0, 0], [0, 0, 1]])])
 def test_operations_bring_pixels_in_once(data: Sqw, operation: Any) -> None:
     """The pixels in the box, and of the others those whose images are."""
@@ -242,7 +247,7 @@ def test_images_are_cut_in_whole_bins(data: Sqw) -> None:
         cut(image, LineProj(), [0, 1], [0, 1], [0, 1], [0, 1])
 
 
-@pytest.mark.parametrize("arguments, words", [
+@pytest.mark.parametrize(("arguments", "words"), [
     (([1, 0.1, 0], INF, INF, INF), "p1: expected a step above 0 and lo <= hi"), (([1, 0], INF, INF, INF), "lo <= hi"),
     (("many", INF, INF, INF), "p1: expected"), (([1, 2, 3, 4, 5], INF, INF, INF), "p1: expected"),
     (([0, 1e-9, 1], INF, INF, INF), "at most"), (([0, 0.0001, 1], [0, 0.0001, 1], [0, 0.0001, 1], INF), "less than"),

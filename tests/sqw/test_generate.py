@@ -34,7 +34,8 @@ def test_pixels_are_where_the_geometry_puts_them(runs: list[Path], data: Sqw) ->
     found, expected = by_origin(data.pixels.read()), []
     for n, path in enumerate(runs):
         run = read_nxspe(path)
-        o = Orientation(LATTICE, STANDS["u"], STANDS["v"], **{k: v[n] if isinstance(v, list) else v for k, v in ANGLES.items()})
+        angles = {k: v[n] if isinstance(v, list) else v for k, v in ANGLES.items()}
+        o = Orientation(LATTICE, STANDS["u"], STANDS["v"], **angles)
         polar, azimuth = np.radians(run.polar), np.radians(run.azimuthal)
         towards = np.stack([np.cos(polar), np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth)], axis=1)
         energy = 0.5 * (run.energy_edges[1:] + run.energy_edges[:-1])
@@ -42,8 +43,9 @@ def test_pixels_are_where_the_geometry_puts_them(runs: list[Path], data: Sqw) ->
             if d in (3, 5):
                 continue
             for e, transfer in enumerate(energy):
-                q = np.array([np.sqrt(run.ei / ENERGY_OF_K2), 0, 0]) - np.sqrt((run.ei - transfer) / ENERGY_OF_K2) * towards[d]
-                expected.append([*(o.spec_to_cc @ q), transfer, n + 1, d + 1, e + 1, run.signal[d, e], run.error[d, e] ** 2])
+                ki, kf = np.sqrt(run.ei / ENERGY_OF_K2), np.sqrt((run.ei - transfer) / ENERGY_OF_K2)
+                q = o.spec_to_cc @ (np.array([ki, 0, 0]) - kf * towards[d])
+                expected.append([*q, transfer, n + 1, d + 1, e + 1, run.signal[d, e], run.error[d, e] ** 2])
     np.testing.assert_allclose(found, np.array(expected, np.float32), rtol=2e-6, atol=2e-7)
 
 
@@ -73,8 +75,7 @@ def test_a_file_holds_the_same_from_any_number_of_threads(runs: list[Path], data
 
 
 def test_default_grids_and_angles_of_the_files(runs: list[Path]) -> None:
-    one = generate(runs[0], None, lattice=LATTICE, **STANDS) if isinstance(runs[0], list) else \
-        generate(runs[:1], None, lattice=LATTICE, **STANDS)
+    one = generate(runs[:1], None, lattice=LATTICE, **STANDS)
     assert one.shape == ()
     assert one.runs[0].orientation.psi == 0.0
     assert generate(runs[:2], None, lattice=LATTICE, **STANDS).shape == (50, 50, 50, 50)
@@ -116,9 +117,10 @@ def test_triclinic_generation_and_cuts_of_horace(shared_data: Path, tmp_path: Pa
             entry = file.create_group("w")
             entry.attrs["NX_class"] = np.bytes_("NXentry")
             entry["definition"] = np.array([b"NXSPE"])
-            for field, value in {"NXSPE_info/fixed_energy": [efix], "data/energy": 0.05 * efix + step * np.arange(count + 1),
-                                 "data/polar": table.polar, "data/azimuthal": table.azimuthal,
-                                 "data/data": np.ones((96, count)), "data/error": np.ones((96, count))}.items():
+            for field, value in {"NXSPE_info/fixed_energy": [efix],
+                                 "data/energy": 0.05 * efix + step * np.arange(count + 1), "data/polar": table.polar,
+                                 "data/azimuthal": table.azimuthal, "data/data": np.ones((96, count)),
+                                 "data/error": np.ones((96, count))}.items():
                 entry[field] = value
         files.append(path)
     lattice = Lattice(4.4, 5.5, 6.6, 100, 105, 110)
@@ -133,7 +135,8 @@ def test_triclinic_generation_and_cuts_of_horace(shared_data: Path, tmp_path: Pa
     np.testing.assert_allclose(by_origin(found)[:, :7], by_origin(theirs)[:, :7], rtol=0, atol=1e-6)
 
 
-def test_stopped_it_goes_on_where_it_was(runs: list[Path], data: Sqw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_it_goes_on_where_it_was(runs: list[Path], data: Sqw, tmp_path: Path,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MEMORY", 0)
     seen: list[int] = []
     real = module._Journal.add
@@ -154,8 +157,8 @@ def test_stopped_it_goes_on_where_it_was(runs: list[Path], data: Sqw, tmp_path: 
     np.testing.assert_array_equal(w.pixels.read(), data.pixels.read())
     assert os.listdir(tmp_path) == ["w.sqw"]
     # with other settings nothing of before is taken
+    seen.clear()
     with pytest.raises(KeyboardInterrupt):
-        seen.clear()
         generate(runs, tmp_path / "v.sqw", **settings)
     seen.clear()
     seen.extend([7, 7, 7])
@@ -201,7 +204,7 @@ def test_files_that_do_not_go_together_are_named(runs: list[Path], tmp_path: Pat
     other = write_run(tmp_path / "other.nxspe", 0, detectors=50)
     with pytest.raises(GeometryError, match=r"other.nxspe: expected the detectors of .*run0"):
         generate([runs[0], other], None, lattice=LATTICE, **STANDS)
-    with pytest.raises(FormatError, match="gone.nxspe"):
+    with pytest.raises(FormatError, match=r"gone\.nxspe"):
         generate([tmp_path / "gone.nxspe"], None, lattice=LATTICE, **STANDS)
     with pytest.raises(InsmlError, match="existing directory"):
         generate(runs, tmp_path / "no" / "w.sqw", lattice=LATTICE, **STANDS)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import FormatError, GeometryError
+from insml.io.sqw.checks import checked_axes, checked_lattice
 from insml.io.sqw.stream import Reader
 from insml.io.sqw.tagged import Cell, Characters, Struct, Wrapped, read_tagged
 from insml.sqw.axes import Axes
@@ -125,10 +126,8 @@ def _numbers(tree: Any, name: str, path: Path, size: int | None = None) -> Array
 
 
 def _lattice(tree: Any, path: Path) -> Lattice:
-    try:
-        return Lattice(*_numbers(tree, "alatt", path, 3).tolist(), *_numbers(tree, "angdeg", path, 3).tolist())
-    except GeometryError as error:
-        raise FormatError(path, "a lattice", str(error), "alatt, angdeg") from None
+    numbers = np.concatenate([_numbers(tree, name, path, 3) for name in ("alatt", "angdeg")])
+    return checked_lattice(path, numbers, "alatt, angdeg")
 
 
 def _image(reader: Reader, blocks: dict[Name, Block]) -> Dnd:
@@ -251,7 +250,8 @@ def _run(run: Struct, n: int, samples: list[Any], own: Lattice, path: Path) -> R
     if mode not in (0, 1, 2) or not efix.size or not np.isfinite(efix).all() or (mode and not (efix > 0).all()):
         raise FormatError(path, "emode 0, 1 or 2 with fixed energies", f"{mode} with {efix}", f"run {n + 1}")
     try:
-        lattice = Lattice(*a.tolist(), *angles.tolist()) if a.size == angles.size == 3 else own
+        lattice = checked_lattice(path, np.concatenate([a, angles]).astype(float), f"run {n + 1}: sample") \
+            if a.size == angles.size == 3 else own
         orientation = Orientation(lattice, tuple(u.tolist()), tuple(v.tolist()),
                                   *(turns if degrees else np.degrees(turns).tolist()))
     except GeometryError as error:
@@ -259,7 +259,9 @@ def _run(run: Struct, n: int, samples: list[Any], own: Lattice, path: Path) -> R
     frame = None
     if {"u_to_rlu", "uoffset", "ulen"} <= set(fields) and np.size(fields["u_to_rlu"]) == 16:
         labels = fields.get("ulabel")
-        frame = Frame(_numbers(run, "u_to_rlu", path, 16).reshape(4, 4, order="F"), _numbers(run, "uoffset", path, 4),
+        matrix = _numbers(run, "u_to_rlu", path, 16).reshape(4, 4, order="F")
+        checked_axes(path, matrix[:3, :3], f"run {n + 1}: u_to_rlu")
+        frame = Frame(matrix, _numbers(run, "uoffset", path, 4),
                       _numbers(run, "ulen", path, 4),
                       tuple(labels.items) if isinstance(labels, Cell) and len(labels.items) == 4 else Frame.labels)
     number = _numbers(run, "run_id", path, 1)[0] if np.size(fields.get("run_id", [])) == 1 else np.nan

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import FormatError, GeometryError
+from insml.io.sqw.checks import checked_axes, checked_lattice
 from insml.io.sqw.stream import ENCODING, Reader, Writer, encoded
 from insml.sqw.axes import Axes
 from insml.sqw.detectors import DetectorTable
@@ -70,8 +71,9 @@ def read_run(reader: Reader, number: int, *, several_energies: bool) -> RunHeade
     energies = reader.array("<f4", reader.count("<i4", f"{field}: number of en", reader.size), f"{field}: en").astype(float)
     frame = _frame(reader, field)
     psi, omega, dpsi, gl, gs = np.degrees(angles)
+    lattice = checked_lattice(reader.path, cell, f"{field}: alatt")
     try:
-        orientation = Orientation(Lattice(*cell.tolist()), tuple(u.tolist()), tuple(v.tolist()), float(psi), float(omega),
+        orientation = Orientation(lattice, tuple(u.tolist()), tuple(v.tolist()), float(psi), float(omega),
                                   float(dpsi), float(gl), float(gs))
     except GeometryError as error:
         raise FormatError(reader.path, "an orientation", str(error), field) from None
@@ -99,6 +101,9 @@ def _frame(reader: Reader, field: str) -> Frame:
     offset = reader.array("<f4", 4, f"{field}: uoffset").astype(float)
     matrix = reader.array("<f4", 16, f"{field}: u_to_rlu").astype(float).reshape(4, 4, order="F")
     lengths = reader.array("<f4", 4, f"{field}: ulen").astype(float)
+    checked_axes(reader.path, matrix[:3, :3], f"{field}: u_to_rlu")
+    if not np.isfinite(offset).all():
+        raise FormatError(reader.path, "finite numbers", f"{offset.tolist()}", f"{field}: uoffset")
     rows, columns = (reader.count("<i4", f"{field}: ulabel", _LABEL) for _ in range(2))
     letters = reader.take(rows * columns, f"{field}: ulabel")
     labels = tuple(letters[r::rows].decode(ENCODING).rstrip(" ") for r in range(rows)) if rows else ()
@@ -139,13 +144,8 @@ def read_image(reader: Reader, *, prototype: bool) -> ImageHeader:
     lattice = None
     if not prototype:
         filename, filepath, title = (reader.text(f"image: {n}") for n in ("filename", "filepath", "title"))
-        try:
-            lattice = Lattice(*reader.array("<f4", 6, "image: alatt, angdeg").astype(float))
-        except GeometryError as error:
-            raise FormatError(reader.path, "a lattice", str(error), "image") from None
+        lattice = checked_lattice(reader.path, reader.array("<f4", 6, "image: alatt, angdeg").astype(float), "image: alatt")
     frame = _frame(reader, "image")
-    if not abs(np.linalg.det(np.nan_to_num(frame.momenta))) > 0:
-        raise FormatError(reader.path, "axes that span a volume", f"{frame.momenta.tolist()}", "image: u_to_rlu")
     dimensions = reader.count("<u4", "image: npax", 4)
     across = reader.array("<i4", 4 - dimensions, "image: iax")
     limits = reader.array("<f4", 2 * (4 - dimensions), "image: iint").astype(float).reshape(2, -1, order="F")

@@ -71,8 +71,8 @@ def read_tagged(reader: Reader, depth: int = 0) -> Any:
                           "block")
     shape = _shape(reader)
     count = int(np.prod(np.array(shape, object)))
-    if count > reader.size:
-        raise FormatError(reader.path, f"at most {reader.size} values", f"{count}", "block")
+    if np.prod(np.array([n for n in shape if n], object)) > reader.size:
+        raise FormatError(reader.path, f"dimensions of at most {reader.size} values", f"{list(shape)[:5]}", "block")
     if tag in _NUMBERS:
         if tag == _LOGICAL:
             raw = reader.array("<u1", count, "values")
@@ -92,6 +92,8 @@ def _shape(reader: Reader) -> tuple[int, ...]:
     dimensions = reader.scalar("<u1", "dimensions")
     if not dimensions:
         return 0, 0
+    if dimensions > _DEEP:
+        raise FormatError(reader.path, f"at most {_DEEP} dimensions", f"{dimensions}", "block")
     shape = tuple(int(n) for n in reader.array("<u4", dimensions, "dimensions"))
     return (1, *shape) if dimensions == 1 else shape
 
