@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -16,6 +18,7 @@ from insml import _core
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import GeometryError, InsmlError
+from insml.io.atomic import atomic_path
 from insml.sqw.axes import Axes
 from insml.sqw.data import Sqw
 from insml.sqw.descriptor import Bins, Existing, resolve, several
@@ -28,8 +31,10 @@ Array = NDArray[np.float64]
 
 #: Parts whose sums are added as a tree; fewer where bins are many, so that all parts of all threads fit into this much.
 _PARTS, _TABLES = 64, 1 << 29
-#: Kept pixels beyond which they pass through a file, bytes.
+#: Kept pixels beyond which they are put in order in their file, bytes.
 MEMORY = 1 << 29
+#: Seconds between one flush of a file that is being written and the next.
+_FLUSH = 0.3
 #: Pixels of a block of the work.
 _BLOCK = 1 << 20
 
@@ -235,31 +240,34 @@ def _kept(data: Sqw, plan: Plan, filename: Path | None, threads: int) -> Sqw:
     wanted = len(data.pixels) if plan.ranges is None else plan.wanted
     blocks = max(1, min(512, wanted // _BLOCK))
 
-    def arrange(out: tuple[Path, int] | None, beside: Path) -> Any:
-        spill = beside.with_name(f".{beside.stem}.{secrets.token_hex(6)}.sort")
-        return _core.arrange(data.pixels.source, plan.target, ranges=plan.ranges, blocks=blocks, out=out,
-                             spill=None if out is None else spill, memory=MEMORY, threads=threads)
+    def arrange(out: tuple[Path, int] | None) -> Any:
+        return _core.arrange(data.pixels.source, plan.target, ranges=plan.ranges, blocks=blocks, out=out, memory=MEMORY,
+                             threads=threads)
 
     made = replace(data, image=Dnd(plan.axes, plan.projection, data.image.lattice, _nothing, data.image.title),
                    pixel_range=_finite(plan.axes, data), filename="", filepath="")
     if filename is None:
-        signal, variance, npix, pixels = arrange(None, Path("memory"))
+        signal, variance, npix, pixels = arrange(None)
         return replace(made, image=image_of(plan, data.image, signal, variance, npix), pixels=Pixels(pixels))
-    return write_arranged(made, plan, filename, lambda out: arrange(out, filename)[:3])
+    return write_arranged(made, plan, filename, atomic_path(filename), lambda out: arrange(out)[:3])
 
 
-def write_arranged(made: Sqw, plan: Plan, filename: Path, arrange: Any) -> Sqw:
-    """A file whose pixels the core puts behind its head; ``arrange(out)`` gives sums of signal and variance and numbers."""
-    from insml.io.atomic import atomic_path
+def write_arranged(made: Sqw, plan: Plan, filename: Path, place: AbstractContextManager[Path], arrange: Any) -> Sqw:
+    """A file whose pixels the core puts behind its head.
+
+    ``place`` gives the path to write to and the name afterwards; ``arrange(out)`` sums of signal and variance and numbers.
+    """
     from insml.io.sqw import read_sqw
     from insml.io.sqw.write import Head, limits, naming
 
-    with naming(filename), atomic_path(filename) as aside:
+    with naming(filename), place as aside:
         head = Head(made, 4, filename)
         start = head.length()
-        with aside.open("wb") as file:
-            file.truncate(start)
-        sums = arrange((aside, start))
+        if not aside.exists():
+            with aside.open("wb") as file:
+                file.truncate(start)
+        with flushing(aside):
+            sums = arrange((aside, start))
         count = int(sums[2].sum())
         image = image_of(plan, made.image, *sums)
         with aside.open("r+b") as file:
@@ -272,6 +280,26 @@ def write_arranged(made: Sqw, plan: Plan, filename: Path, arrange: Any) -> Sqw:
     found = read_sqw(filename)
     assert isinstance(found, Sqw)
     return found
+
+
+@contextmanager
+def flushing(path: Path) -> Iterator[None]:
+    """Sends a file to the disk while it is written, so that little is left to wait for at the end."""
+    done = threading.Event()
+
+    def flush() -> None:
+        with path.open("rb") as file:
+            while not done.wait(_FLUSH):
+                with suppress(OSError):  # what the disk does not take is met again when the file is closed
+                    os.fsync(file.fileno())
+
+    thread = threading.Thread(target=flush, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _nothing() -> Any:

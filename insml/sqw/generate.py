@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ from insml import _core
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import FormatError, GeometryError, InsmlError
+from insml.io.atomic import atomic_path
 from insml.io.detectors import detector_table
 from insml.io.nxspe import Run, read_nxspe
+from insml.io.sqw.write import Head
 from insml.sqw.axes import Axes
 from insml.sqw.cut import MEMORY, Plan, core_target, image_of, write_arranged
 from insml.sqw.data import Sqw
@@ -100,14 +104,13 @@ def generate(runs: Sequence[str | Path | Run], filename: str | Path | None, *, l
         if path is None:
             signal, variance, npix, pixels = generator.finish(None)
             return replace(made, image=image_of(plan, made.image, signal, variance, npix), pixels=Pixels(pixels))
-        return write_arranged(made, plan, path, lambda out: generator.finish(out)[:3])
-    journal = _Journal(path, _fingerprint(planned, box, plan, energy_of_k2), generator.pixels)
-    generator.start(journal.pixels)
+        return write_arranged(made, plan, path, atomic_path(path), lambda out: generator.finish(out)[:3])
+    start = Head(made, 4, path).length()
+    journal = _Journal(path, _fingerprint(planned, box, plan, energy_of_k2), start + generator.pixels * BYTES)
+    generator.start((journal.pixels, start))
     work.gather(journal.done(), journal.add)
     told("sorting pixels", 0, 1)
-    found = write_arranged(made, plan, path, lambda out: generator.finish(out)[:3])
-    journal.remove()
-    return found
+    return write_arranged(made, plan, path, journal.finished(), lambda out: generator.finish(out)[:3])
 
 
 def plan_runs(runs: Sequence[str | Path | Run], lattice: Lattice, u: ArrayLike, v: ArrayLike, angles: dict[str, Any],
@@ -247,47 +250,60 @@ def _fingerprint(planned: Sequence[Planned], box: Array, plan: Plan, energy_of_k
 
 
 class _Journal:
-    """A folder beside the file, with the pixels so far and the runs they are of."""
+    """A folder beside the file with what there is of it, and of which runs that is.
 
-    def __init__(self, path: Path, fingerprint: str, pixels: int) -> None:
+    What the system holds of a file outlives the process but not the machine: after a restart nothing is taken from it.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, size: int) -> None:
         if not path.parent.is_dir():
             raise InsmlError(f"{path}: expected an existing directory to write to, found no directory {path.parent}")
-        self._folder = path.with_name(f".{path.name}.generation")
+        self._path, self._folder = path, path.with_name(f".{path.name}.generation")
         self._state = self._folder / "state.json"
         self.pixels = self._folder / "pixels"
+        self._identity = [fingerprint, _boot()]
         try:
             state = json.loads(self._state.read_text())
-            same = state["fingerprint"] == fingerprint and self.pixels.stat().st_size == pixels * BYTES
+            same = state["identity"] == self._identity and self.pixels.stat().st_size == size
         except (OSError, ValueError, KeyError, TypeError):
             same = False
+        self._runs: list[int] = list(state["runs"]) if same else []
         if not same:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir()
             with self.pixels.open("wb") as file:
-                file.truncate(pixels * BYTES)
-            self._runs: list[int] = []
-            self._fingerprint = fingerprint
+                file.truncate(size)
             self._write()
-        else:
-            self._runs, self._fingerprint = list(state["runs"]), fingerprint
 
     def done(self) -> set[int]:
         return set(self._runs)
 
     def add(self, n: int) -> None:
-        """Run ``n`` is in the pixels: on disk before it is said."""
-        descriptor = os.open(self.pixels, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        """Run ``n`` is in the pixels."""
         self._runs.append(n)
         self._write()
 
     def _write(self) -> None:
         aside = self._state.with_suffix(".part")
-        aside.write_text(json.dumps({"fingerprint": self._fingerprint, "runs": self._runs}))
+        aside.write_text(json.dumps({"identity": self._identity, "runs": self._runs}))
         os.replace(aside, self._state)
 
-    def remove(self) -> None:
+    @contextmanager
+    def finished(self) -> Iterator[Path]:
+        """The file; when the block ends well it takes its name. Sorting cannot be taken up again: a kill within it begins
+        anew."""
+        self._runs = []
+        self._write()
+        yield self.pixels
+        with self.pixels.open("r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(self.pixels, self._path)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _boot() -> str:
+    """Something that is another after the machine was started again, or always where it cannot be told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return secrets.token_hex()

@@ -13,6 +13,11 @@ pub fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) ->
     Ok(pool.install(work))
 }
 
+/// How many threads are meant: 0 is one per core.
+pub fn count_of(threads: usize) -> usize {
+    if threads == 0 { thread::available_parallelism().map_or(1, usize::from) } else { threads }
+}
+
 /// Hands `items` to `threads` (0: one per core), one by one, each thread with a scratch of its own; what `work` returns, in no
 /// order. The calling thread is one of them: for work of a millisecond a pool costs too much.
 pub fn for_each<T: Send, S, R: Send>(
@@ -21,8 +26,7 @@ pub fn for_each<T: Send, S, R: Send>(
     scratch: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, T) -> Option<R> + Sync,
 ) -> Vec<R> {
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    let threads = if threads == 0 { cores() } else { threads }.min(items.len());
+    let threads = count_of(threads).min(items.len());
     let items = Mutex::new(items);
     let next = || items.lock().unwrap_or_else(|e| e.into_inner()).next();
     let run = || {

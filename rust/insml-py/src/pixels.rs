@@ -16,7 +16,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, P
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 type Floats<'py> = Bound<'py, PyArray1<f64>>;
@@ -183,9 +183,9 @@ fn store(out: Option<&(PathBuf, u64)>, pixels: usize) -> Result<Store, Error> {
 }
 
 /// Pixels of the bins of `target`, in their order: into `out` (path of a file that is there, first byte), or memory where it
-/// is None. More than `memory` bytes of them go through a file beside `spill`.
+/// is None. More than `memory` bytes of them are put in order in the file.
 #[pyfunction]
-#[pyo3(signature = (source, target, *, ranges, blocks, out, spill, memory, threads))]
+#[pyo3(signature = (source, target, *, ranges, blocks, out, memory, threads))]
 #[allow(clippy::too_many_arguments)]
 pub fn arrange<'py>(
     py: Python<'py>,
@@ -194,7 +194,6 @@ pub fn arrange<'py>(
     ranges: Option<PyReadonlyArray2<'py, i64>>,
     blocks: usize,
     out: Option<(PathBuf, u64)>,
-    spill: Option<PathBuf>,
     memory: usize,
     threads: usize,
 ) -> PyResult<Arranged<'py>> {
@@ -206,28 +205,21 @@ pub fn arrange<'py>(
         let mut counts = Counts::new(target.grid.bins());
         counts.add(&feed, &target, blocks, threads)?;
         let n = counts.pixels();
-        let gathered = match &spill {
-            Some(path) if n * BYTES > memory => passing(path)?,
-            _ => Store::memory(n),
-        };
+        let gathered = store(out.as_ref().filter(|_| n * BYTES > memory), n)?;
         let plan = Arrangement::new(target, counts, gathered);
         plan.gather(&feed, 0, blocks, threads)?;
-        let out = store(out.as_ref(), n)?;
-        let sums = plan.sort(&out, threads)?;
-        Ok((sums, plan.into_npix(), out))
+        sorted(plan, out.as_ref(), threads)
     };
     let (sums, npix, out) = py.detach(work).map_err(|e| to_python(py, e))?;
     arranged(py, sums, npix, out)
 }
 
-/// A file that is gone when it is closed, even by a kill.
-fn passing(path: &Path) -> Result<Store, Error> {
-    let unmade = |e: std::io::Error| Error::File(format!("{}: expected to write a file, found: {e}", path.display()));
-    std::fs::File::create_new(path).map_err(unmade)?;
-    let store = Store::file(path, 0);
-    // elsewhere than on Unix an open file keeps its name until it is closed
-    let removed = if cfg!(unix) { std::fs::remove_file(path).map_err(unmade) } else { Ok(()) };
-    removed.and(store)
+type Sorted = ([Vec<f64>; 2], Vec<u64>, Store);
+
+fn sorted(plan: Arrangement, out: Option<&(PathBuf, u64)>, threads: usize) -> Result<Sorted, Error> {
+    let out = store(out, plan.pixels())?;
+    let sums = plan.sort(&out, threads)?;
+    Ok((sums, plan.into_npix(), out))
 }
 
 /// A run without its counts.
@@ -401,11 +393,12 @@ impl Generator {
         }
     }
 
-    /// Ends the counting. `gathered`: path of a file that is there and holds pixels until they are sorted; None for memory.
-    fn start(&self, py: Python<'_>, gathered: Option<PathBuf>) -> PyResult<()> {
+    /// Ends the counting. `gathered`: the file of the result and the first byte of its pixels, in which they are to be put in
+    /// order; None for memory.
+    fn start(&self, py: Python<'_>, gathered: Option<(PathBuf, u64)>) -> PyResult<()> {
         let mut stage = self.stage.lock().unwrap_or_else(|e| e.into_inner());
         let Stage::Counting(counts) = std::mem::replace(&mut *stage, Stage::Done) else { return Err(wrong()) };
-        let place = store(gathered.map(|p| (p, 0)).as_ref(), counts.pixels()).map_err(|e| to_python(py, e))?;
+        let place = store(gathered.as_ref(), counts.pixels()).map_err(|e| to_python(py, e))?;
         let before = self.before.lock().unwrap_or_else(|e| e.into_inner()).clone();
         *stage = Stage::Gathering(Arrangement::new(self.target.clone(), counts, place), before);
         Ok(())
@@ -437,11 +430,7 @@ impl Generator {
     fn finish<'py>(&self, py: Python<'py>, out: Option<(PathBuf, u64)>) -> PyResult<Arranged<'py>> {
         let stage = std::mem::replace(&mut *self.stage.lock().unwrap_or_else(|e| e.into_inner()), Stage::Done);
         let Stage::Gathering(plan, _) = stage else { return Err(wrong()) };
-        let work = || {
-            let out = store(out.as_ref(), plan.pixels())?;
-            let sums = plan.sort(&out, self.threads)?;
-            Ok((sums, plan.into_npix(), out))
-        };
+        let work = || sorted(plan, out.as_ref(), self.threads);
         let (sums, npix, out) = py.detach(work).map_err(|e| to_python(py, e))?;
         arranged(py, sums, npix, out)
     }

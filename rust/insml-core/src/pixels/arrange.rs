@@ -2,10 +2,10 @@
 //!
 //! Bins are counted first. Then every pixel goes to the bucket of its bin, a stretch of the result that fits into memory, and
 //! each bucket is sorted. Blocks know beforehand where their pixels go, so the result is that of one thread, in the order in
-//! which pixels came.
+//! which pixels came. In a file both are done in the same place: what is written once more is still in the system's memory.
 
 use crate::error::{Error, Result};
-use crate::parallel::for_each;
+use crate::parallel::{count_of, for_each};
 use crate::pixels::source::{failed, read_floats};
 use crate::pixels::target::Target;
 use crate::pixels::{BYTES, FIELDS, LANES, NOWHERE, SIGNAL, VARIANCE};
@@ -16,10 +16,11 @@ use std::sync::Mutex;
 
 /// Bins are counted for each block in at most so many groups.
 const GROUPS: usize = 1 << 14;
-/// Pixels of a bucket, where bins allow: 32 MB.
+/// Pixels of a bucket, where bins allow: 32 MB. A bin with more than ALONE is a bucket, which need not be sorted.
 const BUCKET: usize = 900_000;
-/// Floats a thread gathers before it writes them.
-const GATHERED: usize = 4 << 20;
+const ALONE: usize = 65_536;
+/// Floats that threads gather together before they write them.
+const GATHERED: usize = 48 << 20;
 /// Pixels copied at a time where there is nothing to sort.
 const COPIED: usize = 1 << 18;
 
@@ -74,6 +75,10 @@ impl Store {
                 read_floats(file, start + (at * BYTES) as u64, out).map_err(|e| failed(path, &e))
             }
         }
+    }
+
+    fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. })
     }
 
     pub fn into_memory(self) -> Option<Vec<f32>> {
@@ -177,7 +182,7 @@ pub struct Arrangement {
 }
 
 impl Arrangement {
-    /// `gathered`: a place for as many pixels as were counted.
+    /// `gathered`: a place for as many pixels as were counted; a file is that of the result.
     pub fn new(target: Target, counts: Counts, gathered: Store) -> Self {
         let Counts { npix, group, blocks } = counts;
         let groups = npix.len().div_ceil(group);
@@ -188,7 +193,7 @@ impl Arrangement {
             let bins = g * group..npix.len().min((g + 1) * group);
             let count = npix[bins.clone()].iter().sum::<u64>() as usize;
             match buckets.last_mut() {
-                Some(last) if last.count + count <= BUCKET => {
+                Some(last) if last.count + count <= BUCKET && (group > 1 || last.count.max(count) <= ALONE) => {
                     last.bins.end = bins.end;
                     last.count += count;
                 }
@@ -217,6 +222,7 @@ impl Arrangement {
 
     /// Takes blocks `0..blocks` of `feed`, which were counted as those from `before` on.
     pub fn gather(&self, feed: &dyn Feed, before: usize, blocks: usize, threads: usize) -> Result<()> {
+        let most = GATHERED / count_of(threads);
         let work = |(buffer, own): &mut (Vec<f32>, Vec<Vec<f32>>), block: usize| {
             own.resize_with(self.buckets.len(), Vec::new);
             let mut next = self.first[before + block].clone();
@@ -241,7 +247,7 @@ impl Arrangement {
                         }
                     }
                 }
-                if held > GATHERED && written.is_ok() {
+                if held > most && written.is_ok() {
                     held = 0;
                     written = write(own);
                 }
@@ -256,9 +262,11 @@ impl Arrangement {
         for_each(threads, 0..blocks, || (Vec::new(), Vec::new()), work).into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// Sorts what was gathered into `out`; sums of signal and of variance by bin.
+    /// Sorts what was gathered, in place if it is in a file, otherwise into `out`; sums of signal and of variance by bin.
     pub fn sort(&self, out: &Store, threads: usize) -> Result<[Vec<f64>; 2]> {
-        let work = |scratch: &mut Scratch, b: usize| Some(self.sort_bucket(&self.buckets[b], out, scratch).map(|s| (b, s)));
+        let out = if self.gathered.is_file() { &self.gathered } else { out };
+        let work =
+            |scratch: &mut Scratch, b: usize| Some(self.sort_bucket(&self.buckets[b], out, scratch).map(|s| (b, s)));
         let mut sums = [vec![0.0; self.npix.len()], vec![0.0; self.npix.len()]];
         for found in for_each(threads, 0..self.buckets.len(), Scratch::default, work) {
             let (b, own) = found?;
@@ -279,7 +287,9 @@ impl Arrangement {
                     sums[0][0] += f64::from(pixel[SIGNAL]);
                     sums[1][0] += f64::from(pixel[VARIANCE]);
                 }
-                out.write(bucket.start + at, pixels)?;
+                if !self.gathered.is_file() {
+                    out.write(bucket.start + at, pixels)?;
+                }
             }
             return Ok(sums);
         }
@@ -344,9 +354,11 @@ mod tests {
 
     fn arranged(feed: &Some, bins: usize, threads: usize) -> (Vec<f32>, Vec<u64>, [Vec<f64>; 2]) {
         let eye = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-        let projection = Projection { shape: Shape::Line, frame: eye, offset: [0.0; 4], scale: [1.0; 4], first_turn: -180.0 };
+        let projection =
+            Projection { shape: Shape::Line, frame: eye, offset: [0.0; 4], scale: [1.0; 4], first_turn: -180.0 };
         let one = |bins| Axis { lo: 0.0, hi: 1.0, bins };
-        let target = Target { projection, grid: Grid::new([one(bins), one(1), one(1), one(3)]).unwrap(), operations: vec![] };
+        let target =
+            Target { projection, grid: Grid::new([one(bins), one(1), one(1), one(3)]).unwrap(), operations: vec![] };
         let mut counts = Counts::new(target.grid.bins());
         let blocks = feed.0.len().div_ceil(1000 * FIELDS);
         counts.add(feed, &target, blocks - 1, threads).unwrap();
@@ -366,7 +378,9 @@ mod tests {
     #[test]
     fn pixels_come_in_the_order_of_bins_and_of_their_blocks_on_any_threads() {
         let number = |i: usize, k: usize| ((i * 2654435761 + k * 40503) % 1009) as f32 / 1000.0;
-        let feed = Some((0..5300).flat_map(|i| (0..FIELDS).map(move |k| if k == 8 { i as f32 } else { number(i, k) })).collect());
+        let feed = Some(
+            (0..5300).flat_map(|i| (0..FIELDS).map(move |k| if k == 8 { i as f32 } else { number(i, k) })).collect(),
+        );
         for bins in [1, 7, 20_000] {
             let (pixels, npix, sums) = arranged(&feed, bins, 1);
             let again = arranged(&feed, bins, 4);

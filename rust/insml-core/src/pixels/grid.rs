@@ -28,7 +28,8 @@ impl Grid {
         for (d, axis) in axes.iter().enumerate() {
             // infinite ranges are one bin that takes everything
             let finite = axis.lo.is_finite() && axis.hi.is_finite();
-            if axis.bins == 0 || axis.lo.is_nan() || axis.hi.is_nan() || axis.hi < axis.lo || (!finite && axis.bins > 1) {
+            if axis.bins == 0 || axis.lo.is_nan() || axis.hi.is_nan() || axis.hi < axis.lo || (!finite && axis.bins > 1)
+            {
                 return Err(Error::Geometry(format!(
                     "axis {}: expected bins in an ascending range, found {} from {} to {}",
                     d + 1,
@@ -39,7 +40,10 @@ impl Grid {
             }
             stride[d] = bins as f64;
             bins = bins.checked_mul(axis.bins).filter(|n| *n < NOWHERE as usize).ok_or_else(|| {
-                Error::Geometry(format!("bins: expected less than {NOWHERE} in all, found more: {:?}", axes.map(|a| a.bins)))
+                Error::Geometry(format!(
+                    "bins: expected less than {NOWHERE} in all, found more: {:?}",
+                    axes.map(|a| a.bins)
+                ))
             })?;
             if axis.bins > 1 {
                 inverse_step[d] = axis.bins as f64 / (axis.hi - axis.lo);
@@ -91,7 +95,12 @@ mod tests {
     #[test]
     fn edges_belong_to_the_bin_above_and_the_last_to_the_last() {
         let one = |lo, hi, bins| Axis { lo, hi, bins };
-        let grid = Grid::new([one(0.0, 1.0, 4), one(-1.0, 1.0, 2), one(f64::NEG_INFINITY, f64::INFINITY, 1), one(5.0, 5.0, 1)]);
+        let grid = Grid::new([
+            one(0.0, 1.0, 4),
+            one(-1.0, 1.0, 2),
+            one(f64::NEG_INFINITY, f64::INFINITY, 1),
+            one(5.0, 5.0, 1),
+        ]);
         let grid = grid.unwrap();
         let mut x = [[0.0; 7]; 4];
         x[3] = [5.0; 7];

@@ -56,7 +56,8 @@ impl Source<'_> {
                 while at < range.end {
                     let count = PIECE.min(range.end - at);
                     let piece = &mut buffer[..count * FIELDS];
-                    read_floats(&stored.file, stored.start + (at * BYTES) as u64, piece).map_err(|e| failed(&stored.path, &e))?;
+                    read_floats(&stored.file, stored.start + (at * BYTES) as u64, piece)
+                        .map_err(|e| failed(&stored.path, &e))?;
                     work(piece);
                     at += count;
                 }
