@@ -97,7 +97,8 @@ def main() -> None:
     args = parser.parse_args()
     threads = args.threads or os.cpu_count() or 1
     console = Console()
-    table = Table("operation", "seconds", "M pixels/s", "GB/s", "beside", title=f"{args.pixels:g} pixels, {threads} threads")
+    title = f"{args.pixels:g} pixels, {threads} threads"
+    table = Table("operation", "seconds", "M pixels/s", "GB/s", "beside", title=title)
 
     def row(name: str, seconds: float, pixels: int, beside: str = "") -> None:
         table.add_row(name, f"{seconds:.3f}", f"{pixels / seconds / 1e6:.1f}", f"{36 * pixels / seconds / 1e9:.2f}", beside)

@@ -13,6 +13,8 @@ from insml.horace.cuts import (
     read_horace,
     read_sqw,
     save,
+    set_instrument,
+    set_sample,
     sphere_proj,
 )
 from insml.horace.functions import gauss, gauss_bkgd, linear_bg, lorentz, quad_bg
@@ -50,6 +52,8 @@ __all__ = [
     "read_horace",
     "read_sqw",
     "save",
+    "set_instrument",
+    "set_sample",
     "sphere_proj",
     "tobyfit",
 ]

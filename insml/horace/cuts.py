@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from insml.crystal.lattice import Lattice
-from insml.errors import GeometryError
+from insml.errors import GeometryError, ModelError
+from insml.instruments import DiskSpectrometer, FermiSpectrometer, Sample
 from insml.io.sqw import write_sqw
 from insml.sqw import CylinderProj, Dnd, LineProj, SphereProj, Sqw
 from insml.sqw.cut import cut as _cut
@@ -106,6 +108,37 @@ def save(data: Sqw | Dnd, path: str | Path, *, version: int = 4) -> None:
     write_sqw(path, data, version)
 
 
+def set_instrument(data: Sqw, instrument: Any) -> Sqw:
+    """The same data measured with an instrument of :mod:`insml.instruments`, or a function of Ei (meV) that gives it, for
+    all runs. It is not written to files yet.
+
+    Raises
+    ------
+    ModelError : something else.
+    """
+    given = [instrument(run.efix) if callable(instrument) else instrument for run in data.runs]
+    if not all(isinstance(x, (FermiSpectrometer, DiskSpectrometer)) for x in given):
+        raise ModelError(f"instrument: expected one of insml.instruments, found {type(given[0]).__name__}")
+    return _equipped(data, "instruments", given)
+
+
+def set_sample(data: Sqw, sample: Sample) -> Sqw:
+    """The same data of a sample of a shape. It is not written to files yet.
+
+    Raises
+    ------
+    ModelError : something else.
+    """
+    if not isinstance(sample, Sample):
+        raise ModelError(f"sample: expected insml.instruments.Sample, found {type(sample).__name__}")
+    return _equipped(data, "samples", [sample] * len(data.runs))
+
+
+def _equipped(data: Sqw, name: str, each: list[Any]) -> Sqw:
+    found = {**data.equipment, name: each}
+    return replace(data, load_equipment=lambda: found)
+
+
 def head(data: Sqw | Dnd | str | Path) -> dict[str, Any]:
     """What an image is: title, lattice, axes and how many pixels."""
     w = read_horace(data) if isinstance(data, (str, Path)) else data
@@ -143,4 +176,5 @@ def gen_sqw(spe_file: Any, par_file: Any, sqw_file: str | Path | None, efix: Any
 
 
 __all__ = ["cut", "cut_dnd", "cut_sqw", "cylinder_proj", "gen_sqw", "head", "line_proj", "ortho_proj", "read_dnd",
-           "read_horace", "read_sqw", "save", "sphere_proj"]
+           "read_horace", "read_sqw", "save",
+           "set_instrument", "set_sample", "sphere_proj"]

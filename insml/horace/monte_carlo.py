@@ -23,6 +23,7 @@ from insml.instruments import FermiSpectrometer, Ikcarp
 from insml.resolution.convolve import Convolution
 from insml.resolution.pixels import MeasuredPixels
 from insml.resolution.sampling import wanted_contributions
+from insml.sqw import Sqw
 
 Array = NDArray[np.float64]
 
@@ -152,7 +153,7 @@ class Tobyfit(Multifit):
 _EYE = np.eye(3)
 
 
-def tobyfit(w: PixelCut | Sequence[PixelCut]) -> Tobyfit:
+def tobyfit(w: PixelCut | Sqw | Sequence[PixelCut | Sqw]) -> Tobyfit:
     """A fit of one or several cuts in which functions in front, S(h, k, l, E, p), are seen through the resolution.
 
     As in Horace: ``kk = tobyfit(w); kk = kk.set_fun(f, [p]); kk = kk.set_bfun(linear_bg, [c, g]); wfit, fp = kk.fit()``.

@@ -16,6 +16,7 @@ from insml.errors import ModelError
 from insml.horace.parameters import Address, Bind, Layout, Part
 from insml.horace.pixel_cut import PixelCut
 from insml.infer.least_squares import minimise
+from insml.sqw import Sqw
 
 Array = NDArray[np.float64]
 
@@ -365,12 +366,12 @@ class PixelFit(Multifit):
         return averaged(cut, value)
 
 
-def multifit_func(w: PixelCut | Sequence[PixelCut]) -> Multifit:
+def multifit_func(w: PixelCut | Sqw | Sequence[PixelCut | Sqw]) -> Multifit:
     """A fit in which functions are of the coordinates of the plot axes: f(x, p), f(x, y, p), ..."""
     return Multifit(*_given(w))
 
 
-def multifit_sqw(w: PixelCut | Sequence[PixelCut]) -> PixelFit:
+def multifit_sqw(w: PixelCut | Sqw | Sequence[PixelCut | Sqw]) -> PixelFit:
     """A fit in which functions in front are S(h, k, l, E, p) of the pixels, without resolution."""
     return PixelFit(*_given(w))
 
@@ -384,12 +385,18 @@ def averaged(cut: PixelCut, value: Array) -> Array:
     return np.asarray(total / np.maximum(cut.npix, 1))
 
 
-def _given(w: PixelCut | Sequence[PixelCut]) -> tuple[tuple[PixelCut, ...], bool]:
-    if isinstance(w, PixelCut):
-        return (w,), True
-    if not w or not all(isinstance(c, PixelCut) for c in w):
-        raise ModelError("data: expected a cut or several, found none or others")
-    return tuple(w), False
+def _given(w: Any) -> tuple[tuple[PixelCut, ...], bool]:
+    if isinstance(w, (PixelCut, Sqw)):
+        return (_pixel_cut(w),), True
+    if not isinstance(w, (list, tuple)) or not w:
+        raise ModelError(f"data: expected a cut or several, found {type(w).__name__}")
+    return tuple(_pixel_cut(c) for c in w), False
+
+
+def _pixel_cut(w: Any) -> PixelCut:
+    if not isinstance(w, (PixelCut, Sqw)):
+        raise ModelError(f"data: expected cuts with pixels, found {type(w).__name__}")
+    return PixelCut.of(w) if isinstance(w, Sqw) else w
 
 
 def _several(value: Any) -> bool:

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
-from insml.errors import FormatError, GeometryError
-from insml.instruments import Sample
+from insml.errors import FormatError, GeometryError, ModelError
+from insml.instruments import DiskSpectrometer, FermiSpectrometer, Sample
 from insml.resolution.beam import Spectrometer
 from insml.resolution.element import DetectorElement
 from insml.resolution.pixels import MeasuredPixels, ResolutionRun
+from insml.sqw import Sqw
 
 Array = NDArray[np.float64]
 
@@ -131,6 +132,37 @@ class PixelCut:
         bins[np.arange(counts.size)] = np.argsort(flat)
         return cls(found, np.repeat(bins, counts), tuple(np.asarray(e, float) for e in edges),
                    np.asarray(signal, float).reshape(shape), np.asarray(variance, float).reshape(shape))
+
+    @classmethod
+    def of(cls, w: Sqw) -> PixelCut:
+        """A cut with its pixels, once it has an instrument and a sample (:func:`set_instrument`, :func:`set_sample`).
+
+        Raises
+        ------
+        ModelError : no instrument or sample. GeometryError : no pixels, no detectors. FormatError : as :meth:`from_sqw`.
+        """
+        instruments, samples = (w.equipment.get(name, []) for name in ("instruments", "samples"))
+        for name, kind, found in (("instrument", (FermiSpectrometer, DiskSpectrometer), instruments),
+                                  ("sample", Sample, samples)):
+            if len(found) != len(w.runs) or not all(isinstance(x, kind) for x in found):
+                raise ModelError(f"{name}: expected one for each run, of insml.instruments, found none; set_{name}(w, ...) "
+                                 "gives it")
+        if not len(w.detectors):
+            raise GeometryError("cut: detectors: expected a table, found none in a form that is known")
+        rows = {run.id: n + 1.0 for n, run in enumerate(w.runs)}
+        pixels = w.pixels.read().astype(float)
+        ids, where = np.unique(pixels[:, 4], return_inverse=True)
+        if not all(int(i) in rows for i in ids):
+            raise FormatError(w.filename or "cut", "runs of the headers", "others", "pixels: run")
+        pixels[:, 4] = np.array([rows[int(i)] for i in ids])[where]
+        o = [run.orientation for run in w.runs]
+        runs = [[run.efix, *x.u, *x.v, *np.radians([x.psi, x.omega, x.dpsi, x.gl, x.gs])]
+                for run, x in zip(w.runs, o, strict=True)]
+        t = w.detectors
+        table = np.column_stack([t.number, t.distance, t.two_theta, t.azimuth, t.width, t.height])
+        return cls.from_sqw(pixels=pixels, npix=w.counted, edges=w.edges, signal=w.signal, variance=w.variance, runs=runs,
+                            energies=[run.energies for run in w.runs], detectors=table, lattice=o[0].lattice,
+                            instrument=list(instruments), sample=samples[0])
 
     @staticmethod
     def _check(found: MeasuredPixels, record: Array) -> None:

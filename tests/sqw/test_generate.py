@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import ANGLES, LATTICE, STANDS, write_run
+from crystal_runs import ANGLES, LATTICE, STANDS, write_run
 
 from insml import FormatError, GeometryError, InsmlError
 from insml.crystal.lattice import Lattice

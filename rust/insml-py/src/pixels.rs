@@ -304,7 +304,7 @@ impl RunGeometry {
 
 enum Stage {
     Counting(Counts),
-    Gathering(Arrangement, Vec<usize>),
+    Gathering(Box<Arrangement>, Vec<usize>),
     Done,
 }
 
@@ -400,7 +400,7 @@ impl Generator {
         let Stage::Counting(counts) = std::mem::replace(&mut *stage, Stage::Done) else { return Err(wrong()) };
         let place = store(gathered.as_ref(), counts.pixels()).map_err(|e| to_python(py, e))?;
         let before = self.before.lock().unwrap_or_else(|e| e.into_inner()).clone();
-        *stage = Stage::Gathering(Arrangement::new(self.target.clone(), counts, place), before);
+        *stage = Stage::Gathering(Box::new(Arrangement::new(self.target.clone(), counts, place)), before);
         Ok(())
     }
 
@@ -430,7 +430,7 @@ impl Generator {
     fn finish<'py>(&self, py: Python<'py>, out: Option<(PathBuf, u64)>) -> PyResult<Arranged<'py>> {
         let stage = std::mem::replace(&mut *self.stage.lock().unwrap_or_else(|e| e.into_inner()), Stage::Done);
         let Stage::Gathering(plan, _) = stage else { return Err(wrong()) };
-        let work = || sorted(plan, out.as_ref(), self.threads);
+        let work = || sorted(*plan, out.as_ref(), self.threads);
         let (sums, npix, out) = py.detach(work).map_err(|e| to_python(py, e))?;
         arranged(py, sums, npix, out)
     }
