@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ferromagnet, make
+from ferromagnet_cut import ferromagnet, make
 
 from insml import GeometryError, ModelError
 from insml.horace import PixelCut, gauss, gauss_bkgd, linear_bg, lorentz, multifit_func, multifit_sqw, quad_bg

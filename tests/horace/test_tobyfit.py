@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ferromagnet, make
+from ferromagnet_cut import ferromagnet, make
 
 from insml import FormatError, ModelError, SpinModel
 from insml.crystal.lattice import Lattice
