@@ -178,7 +178,7 @@ def test_mistakes_are_one_line_and_status_2(tmp_path: Path, study_file: Path, me
 def test_runs_are_refused_with_what_to_do(shared_data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = shared_data / "nxspe" / "MAR11001_test.nxspe"
     assert main(["report", str(file), "--out", str(tmp_path / "out")]) == 2
-    assert "MDHisto" in capsys.readouterr().err
+    assert "gen_sqw" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
