@@ -1,6 +1,7 @@
 """Horace's words. They translate; what they call computes."""
 
 from insml.horace.cuts import (
+    accumulate_sqw,
     cut,
     cut_dnd,
     cut_sqw,
@@ -32,6 +33,7 @@ __all__ = [
     "SymopReflection",
     "SymopRotation",
     "Tobyfit",
+    "accumulate_sqw",
     "cut",
     "cut_dnd",
     "cut_sqw",

@@ -15,6 +15,7 @@ from insml.errors import GeometryError, ModelError
 from insml.instruments import DiskSpectrometer, FermiSpectrometer, Sample
 from insml.io.sqw import write_sqw
 from insml.sqw import CylinderProj, Dnd, LineProj, SphereProj, Sqw
+from insml.sqw.accumulate import accumulate
 from insml.sqw.cut import cut as _cut
 from insml.sqw.generate import generate
 from insml.sqw.symmetry import Symop
@@ -162,6 +163,22 @@ def gen_sqw(spe_file: Any, par_file: Any, sqw_file: str | Path | None, efix: Any
     efix : meV; None, NaN or [] for what the files say. Angles in degrees. psi : None for what the files say.
     grid_size : one number or four. pix_db_range : (2, 4).
     """
+    files, settings = _settings(spe_file, par_file, efix, alatt, angdeg, grid_size)
+    return generate(files, sqw_file, u=u, v=v, psi=psi, omega=omega, dpsi=dpsi, gl=gl, gs=gs, emode=emode,
+                    limits=pix_db_range, **settings, **options)
+
+
+def accumulate_sqw(spe_file: Any, par_file: Any, sqw_file: str | Path, efix: Any, emode: int, alatt: Sequence[float],
+                   angdeg: Sequence[float], u: ArrayLike, v: ArrayLike, psi: Any, omega: Any = 0.0, dpsi: Any = 0.0,
+                   gl: Any = 0.0, gs: Any = 0.0, grid_size: Any = None, pix_db_range: ArrayLike | None = None) -> Sqw:
+    """Adds the planned runs that are there by now to a file; arguments as of :func:`gen_sqw`, for all planned runs."""
+    files, settings = _settings(spe_file, par_file, efix, alatt, angdeg, grid_size)
+    return accumulate(files, sqw_file, u=u, v=v, psi=psi, omega=omega, dpsi=dpsi, gl=gl, gs=gs, emode=emode,
+                      limits=pix_db_range, **settings)
+
+
+def _settings(spe_file: Any, par_file: Any, efix: Any, alatt: Sequence[float], angdeg: Sequence[float],
+              grid_size: Any) -> tuple[list[str | Path], dict[str, Any]]:
     if par_file not in ("", None, []):
         raise GeometryError(f"par_file: expected none beside .nxspe files, found {par_file!r}")
     if not len(alatt) == len(angdeg) == 3:
@@ -170,11 +187,8 @@ def gen_sqw(spe_file: Any, par_file: Any, sqw_file: str | Path | None, efix: Any
     files = [spe_file] if isinstance(spe_file, (str, Path)) else list(spe_file)
     given = grid_size is not None and np.size(grid_size) > 0
     grid = np.broadcast_to(np.asarray(grid_size, int), 4).tolist() if given else None
-    return generate(files, sqw_file, lattice=Lattice(*map(float, alatt), *map(float, angdeg)), u=u, v=v, psi=psi,
-                    omega=omega, dpsi=dpsi, gl=gl, gs=gs, efix=fixed, emode=emode, grid=grid, limits=pix_db_range,
-                    **options)
+    return files, {"lattice": Lattice(*map(float, alatt), *map(float, angdeg)), "efix": fixed, "grid": grid}
 
 
-__all__ = ["cut", "cut_dnd", "cut_sqw", "cylinder_proj", "gen_sqw", "head", "line_proj", "ortho_proj", "read_dnd",
-           "read_horace", "read_sqw", "save",
-           "set_instrument", "set_sample", "sphere_proj"]
+__all__ = ["accumulate_sqw", "cut", "cut_dnd", "cut_sqw", "cylinder_proj", "gen_sqw", "head", "line_proj", "ortho_proj",
+           "read_dnd", "read_horace", "read_sqw", "save", "set_instrument", "set_sample", "sphere_proj"]

@@ -86,16 +86,16 @@ def generate(runs: Sequence[str | Path | Run], filename: str | Path | None, *, l
     for n, p in enumerate(planned):
         told("looking for detectors", n, len(planned))
         used.append(usable(p.run))
-    geometries = [_geometry(p, m, energy_of_k2) for p, m in zip(planned, used, strict=True)]
-    box = _limits(geometries) if limits is None else np.asarray(limits, float)
+    geometries = [geometry_of(p, m, energy_of_k2) for p, m in zip(planned, used, strict=True)]
+    box = limits_of(geometries) if limits is None else np.asarray(limits, float)
     if box.shape != (2, 4) or not (np.isfinite(box).all() and (box[1] > box[0]).all()):
         raise GeometryError(f"limits: expected (2, 4) ascending, found {box.tolist()}")
-    plan = _grid(box, [GRID if len(planned) > 1 else 1] * 4 if grid is None else grid, lattice)
+    plan = grid_of(box, [GRID if len(planned) > 1 else 1] * 4 if grid is None else grid, lattice)
     generator = _core.Generator(plan.target, threads)
     for n, geometry in enumerate(geometries):
         told("counting pixels", n, len(planned))
         generator.count(geometry)
-    made = _frame_of(planned, plan, lattice, box)
+    made = frame_of(planned, plan, lattice, box)
     path = None if filename is None else Path(filename)
     work = _Work(planned, geometries, generator, told)
     if path is None or generator.pixels * BYTES <= MEMORY:
@@ -168,7 +168,8 @@ def usable(run: Run) -> NDArray[np.bool_]:
     return np.concatenate(out)
 
 
-def _geometry(planned: Planned, used: NDArray[np.bool_], energy_of_k2: float) -> _core.RunGeometry:
+def geometry_of(planned: Planned, used: NDArray[np.bool_], energy_of_k2: float) -> _core.RunGeometry:
+    """Where the pixels of a run are, for the core."""
     header = planned.header
     centres = 0.5 * (header.energies[1:] + header.energies[:-1])
     try:
@@ -179,7 +180,7 @@ def _geometry(planned: Planned, used: NDArray[np.bool_], energy_of_k2: float) ->
         raise GeometryError(f"{planned.run.path}: {error}") from None
 
 
-def _limits(geometries: Sequence[_core.RunGeometry]) -> Array:
+def limits_of(geometries: Sequence[_core.RunGeometry]) -> Array:
     """(2, 4) of all runs, a little wider, so that rounding leaves no pixel outside."""
     each = np.array([g.limits() for g in geometries])
     low, high = each[..., 0].min(axis=0), each[..., 1].max(axis=0)
@@ -189,7 +190,8 @@ def _limits(geometries: Sequence[_core.RunGeometry]) -> Array:
     return np.stack([low - pad * np.abs(low) - pad * 1e-3, high + pad * np.abs(high) + pad * 1e-3])
 
 
-def _grid(box: Array, grid: Sequence[int], lattice: Lattice) -> Plan:
+def grid_of(box: Array, grid: Sequence[int], lattice: Lattice) -> Plan:
+    """Bins of crystal Cartesian Q and energy transfer, within (2, 4) limits."""
     if len(grid) != 4 or min(grid) < 1:
         raise GeometryError(f"grid: expected four numbers of bins, found {grid}")
     edges = tuple(np.linspace(low, high, int(n) + 1) for low, high, n in zip(*box, grid, strict=True))
@@ -198,7 +200,8 @@ def _grid(box: Array, grid: Sequence[int], lattice: Lattice) -> Plan:
     return Plan(axes, projection, core_target(projection, axes, lattice), None)
 
 
-def _frame_of(planned: Sequence[Planned], plan: Plan, lattice: Lattice, box: Array) -> Sqw:
+def frame_of(planned: Sequence[Planned], plan: Plan, lattice: Lattice, box: Array) -> Sqw:
+    """Data that have everything but their pixels."""
     def nothing() -> Any:
         raise AssertionError("an image that is not made yet")
 
@@ -221,14 +224,14 @@ class _Work:
             if n in done:
                 continue
             slab = planned.run.read()
-            factor = _scaling(planned)
+            factor = scaling(planned)
             self.generator.gather(n, geometry, np.nan_to_num(slab.signal, copy=False) * factor,
                                   np.nan_to_num(slab.error, copy=False) * factor)
             if finished is not None:
                 finished(n)
 
 
-def _scaling(planned: Planned) -> Array:
+def scaling(planned: Planned) -> Array:
     """ki / kf of each energy bin where the file does not have it in its intensities."""
     header = planned.header
     if planned.run.ki_over_kf_scaled is not False:
