@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from insml.crystal.lattice import Lattice
 from insml.errors import GeometryError, ModelError
 from insml.instruments import DiskSpectrometer, FermiSpectrometer, Sample
+from insml.io.spe import read_spe_run
 from insml.io.sqw import write_sqw
 from insml.sqw import CylinderProj, Dnd, LineProj, SphereProj, Sqw
 from insml.sqw.accumulate import accumulate
@@ -159,12 +160,16 @@ def gen_sqw(spe_file: Any, par_file: Any, sqw_file: str | Path | None, efix: Any
 
     Parameters
     ----------
-    spe_file : one or several .nxspe files. par_file : "" or None, as they hold their detectors.
+    spe_file : one or several .nxspe files; or .spe files of the detectors in par_file (.par or .phx), "" or None otherwise.
     efix : meV; None, NaN or [] for what the files say. Angles in degrees. psi : None for what the files say.
     grid_size : one number or four. pix_db_range : (2, 4).
     """
-    files, settings = _settings(spe_file, par_file, efix, alatt, angdeg, grid_size)
-    return generate(files, sqw_file, u=u, v=v, psi=psi, omega=omega, dpsi=dpsi, gl=gl, gs=gs, emode=emode,
+    files, settings = _settings(spe_file, efix, alatt, angdeg, grid_size)
+    runs: list[Any] = list(files)
+    if par_file not in ("", None, []):
+        energies = np.broadcast_to(np.asarray(np.nan if settings["efix"] is None else settings["efix"], float), len(files))
+        runs = [read_spe_run(file, par_file, float(ei)) for file, ei in zip(files, energies, strict=True)]
+    return generate(runs, sqw_file, u=u, v=v, psi=psi, omega=omega, dpsi=dpsi, gl=gl, gs=gs, emode=emode,
                     limits=pix_db_range, **settings, **options)
 
 
@@ -172,15 +177,15 @@ def accumulate_sqw(spe_file: Any, par_file: Any, sqw_file: str | Path, efix: Any
                    angdeg: Sequence[float], u: ArrayLike, v: ArrayLike, psi: Any, omega: Any = 0.0, dpsi: Any = 0.0,
                    gl: Any = 0.0, gs: Any = 0.0, grid_size: Any = None, pix_db_range: ArrayLike | None = None) -> Sqw:
     """Adds the planned runs that are there by now to a file; arguments as of :func:`gen_sqw`, for all planned runs."""
-    files, settings = _settings(spe_file, par_file, efix, alatt, angdeg, grid_size)
+    if par_file not in ("", None, []):
+        raise GeometryError(f"par_file: expected none beside .nxspe files, found {par_file!r}")
+    files, settings = _settings(spe_file, efix, alatt, angdeg, grid_size)
     return accumulate(files, sqw_file, u=u, v=v, psi=psi, omega=omega, dpsi=dpsi, gl=gl, gs=gs, emode=emode,
                       limits=pix_db_range, **settings)
 
 
-def _settings(spe_file: Any, par_file: Any, efix: Any, alatt: Sequence[float], angdeg: Sequence[float],
+def _settings(spe_file: Any, efix: Any, alatt: Sequence[float], angdeg: Sequence[float],
               grid_size: Any) -> tuple[list[str | Path], dict[str, Any]]:
-    if par_file not in ("", None, []):
-        raise GeometryError(f"par_file: expected none beside .nxspe files, found {par_file!r}")
     if not len(alatt) == len(angdeg) == 3:
         raise GeometryError(f"alatt, angdeg: expected three each, found {alatt} and {angdeg}")
     fixed = None if efix is None or np.size(efix) == 0 or np.isnan(np.asarray(efix, float)).all() else efix

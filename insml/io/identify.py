@@ -76,9 +76,9 @@ def _describe_text(head: bytes) -> str:
     if lines[0].lower().startswith(("<!doctype html", "<html")):
         return "an HTML page"
     if re.fullmatch(r"\d+\s+\d+", lines[0]) and len(lines) > 1 and lines[1].startswith("###"):
-        return "an ASCII .spe file, which is not readable yet"
+        return "an ASCII .spe file without its detectors; insml.io.read_spe_run takes both"
     if re.fullmatch(r"\d+", lines[0]) and len(lines) > 1 and re.fullmatch(r"(\S+\s+){4,6}\S+", lines[1]):
-        return "an ASCII .par detector table, which is not readable yet"
+        return "an ASCII .par detector table; insml.io.read_par reads it"
     if lines[0].startswith("#") and "Intensity" in lines[0] and "Error" in lines[0]:
         return "a text table of an MD slice, which is not readable yet"
     return f"text that begins {lines[0][:40]!r}"

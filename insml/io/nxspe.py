@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from insml.errors import FormatError
 from insml.io.hdf5 import attribute, dataset, definition, number, numbers, open_hdf5, subgroups, text
+from insml.sqw.detectors import DetectorTable
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -46,6 +48,8 @@ class Run:
     edges_from_centres : the file holds bin centres; the edges are halfway between them.
     ki_over_kf_scaled : whether the intensity is already multiplied by ki/kf; None when the file does not say.
     instrument, program, run_number : as recorded; empty text or None when not.
+    load : gives stored intensities of some detectors and energy bins. table : detectors with numbers and sizes, where the
+        data came with a table of their own.
     """
 
     path: Path
@@ -64,6 +68,8 @@ class Run:
     instrument: str
     program: str
     run_number: int | None
+    load: Callable[[slice, slice], Slab]
+    table: DetectorTable | None = None
 
     @property
     def n_detectors(self) -> int:
@@ -75,10 +81,7 @@ class Run:
 
     def read(self, detectors: slice = slice(None)) -> Slab:
         """Intensity and standard deviation of a range of detectors; only that range is read from the file."""
-        with open_hdf5(self.path) as file:
-            data = file[self.entry]["data"]
-            signal = np.asarray(dataset(self.path, data, "data")[detectors], float)
-            error = np.asarray(dataset(self.path, data, "error")[detectors], float)
+        signal, error = self.load(detectors, slice(None))
         return Slab(np.where((signal <= NO_DATA) | _without_data(signal[:, 0])[:, None], np.nan, signal), error)
 
     @cached_property
@@ -98,9 +101,7 @@ class Run:
     @cached_property
     def mask(self) -> BoolArray:
         """(n_detectors,) True for a detector without data. Producers mask whole spectra: the first bin tells."""
-        with open_hdf5(self.path) as file:
-            first = np.asarray(dataset(self.path, file[self.entry]["data"], "data")[:, 0], float)
-        return _without_data(first)
+        return _without_data(self.load(slice(None), slice(0, 1)).signal[:, 0])
 
 
 def _without_data(first_bins: Array) -> BoolArray:
@@ -133,8 +134,14 @@ def read_nxspe(path: str | Path) -> Run:
         if dataset(path, data, "error").shape != shape:
             raise FormatError(path, f"shape {shape} like data", f"shape {data['error'].shape}", f"{name}/data/error")
         edges, from_centres = _energy_edges(path, data, shape[1])
+
+        def load(detectors: slice, bins: slice) -> Slab:
+            with open_hdf5(path) as again:
+                own = again[name]["data"]
+                return Slab(*(np.asarray(dataset(path, own, field)[detectors, bins], float) for field in ("data", "error")))
+
         return Run(
-            path=path, entry=name, version=attribute(entry["definition"], "version"),
+            path=path, load=load, entry=name, version=attribute(entry["definition"], "version"),
             ei=_fixed_energy(path, info, shape[0]), psi=_psi(path, info),
             polar=_per_detector(path, data, "polar", shape[0]),
             azimuthal=_per_detector(path, data, "azimuthal", shape[0]),

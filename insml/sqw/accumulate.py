@@ -33,8 +33,8 @@ def accumulate(runs: Sequence[str | Path], filename: str | Path, *, lattice: Lat
     """Adds those of the planned runs that are there and not yet in the file.
 
     Parameters are of :func:`insml.sqw.generate.generate`. ``runs`` are all that are planned, in the same order at every
-    call; run n of them is run n of the pixels. The grid is that of the first call: limits, where not given, are those of all
-    planned runs, with the detectors and energies of the first that is there.
+    call; run n of them is run n of the pixels. The grid is that of the first call: limits, where not given, are those of
+    all planned runs, with the detectors and energies of the first that is there.
 
     Raises
     ------

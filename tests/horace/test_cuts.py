@@ -75,8 +75,16 @@ def test_a_session(runs: list[str], tmp_path: Path) -> None:
         cut_sqw(image, [0, 1])
     with pytest.raises(GeometryError, match="-nopix or -pix"):
         cut(w, [0, 1], [], [], [], "-nopixels")
-    with pytest.raises(GeometryError, match="par_file"):
-        gen_sqw(runs, "x.par", None, 60.0, 1, [3, 3, 3], [90, 90, 90], [1, 0, 0], [0, 1, 0], 0)
+
+
+def test_runs_as_text_give_the_same_pixels(shared_data: Path, tmp_path: Path) -> None:
+    settings = (40.0, 1, [3, 3, 3], [90, 90, 90], [1, 0, 0], [0, 1, 0], 10.0)
+    text = gen_sqw(shared_data / "ascii/fm_simple_cubic_a.spe", shared_data / "ascii/det_a.par", None, *settings)
+    hdf5 = gen_sqw(shared_data / "nxspe/fm_simple_cubic_a.nxspe", "", tmp_path / "w.sqw", *settings)
+    a, b = (w.pixels.read()[np.lexsort(w.pixels.read()[:, 5:7].T)] for w in (text, hdf5))
+    np.testing.assert_allclose(a[:, :7], b[:, :7], atol=1e-5)
+    np.testing.assert_allclose(a[:, 7], b[:, 7], atol=4e-5)
+    np.testing.assert_allclose(text.detectors.height, hdf5.detectors.height)
 
 
 def test_cuts_are_fitted_once_they_have_instrument_and_sample(runs: list[str]) -> None:
