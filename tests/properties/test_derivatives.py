@@ -57,10 +57,10 @@ def slopes(g: Gradient, unit: float) -> Array:
 
 
 def assert_slope(found: Array, of: Callable[[SpinModel], Array], model: SpinModel, name: str, least: float) -> None:
-    """Against differences by four points, whose error is of fourth order, at the best of three steps: rounding spoils small
+    """Against differences by four points, whose error is of fourth order, at the best of five steps: rounding spoils small
     ones, soft modes large ones."""
     at, errors = model.parameters[name].value, []
-    for step in (1e-3 * least, 1e-4 * least, 1e-5 * least):
+    for step in least * np.logspace(-3, -7, 5):
         try:
             far, near, also_near, also_far = (of(model.with_parameters({name: at + n * step})) for n in (-2, -1, 1, 2))
         except UnstableStructureError:
