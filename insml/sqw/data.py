@@ -101,6 +101,12 @@ class Sqw:
             return np.asarray(inverse)
         return frame.momenta
 
+    @property
+    def realigned(self) -> bool:
+        """Whether the crystal was realigned without its pixels."""
+        b = Orientation(self.image.lattice, (1, 0, 0), (0, 1, 0)).b
+        return bool(np.abs(b @ self.to_rlu - np.eye(3)).max() >= _REALIGNED)
+
     @cached_property
     def counted(self) -> NDArray[np.uint64]:
         """Pixels of all bins, (bins,), the first axis fastest: where in ``pixels`` each bin is.

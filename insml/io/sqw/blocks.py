@@ -257,13 +257,12 @@ def _run(run: Struct, n: int, samples: list[Any], own: Lattice, path: Path) -> R
     except GeometryError as error:
         raise FormatError(path, "an orientation", str(error), f"run {n + 1}") from None
     frame = None
-    if {"u_to_rlu", "uoffset", "ulen"} <= set(fields) and np.size(fields["u_to_rlu"]) == 16:
-        labels = fields.get("ulabel")
-        matrix = _numbers(run, "u_to_rlu", path, 16).reshape(4, 4, order="F")
+    size = {9: 3, 16: 4}.get(np.size(fields.get("u_to_rlu", [])))
+    if size is not None:
+        matrix = np.eye(4)
+        matrix[:size, :size] = _numbers(run, "u_to_rlu", path).reshape(size, size, order="F")
         checked_axes(path, matrix[:3, :3], f"run {n + 1}: u_to_rlu")
-        frame = Frame(matrix, _numbers(run, "uoffset", path, 4),
-                      _numbers(run, "ulen", path, 4),
-                      tuple(labels.items) if isinstance(labels, Cell) and len(labels.items) == 4 else Frame.labels)
+        frame = Frame(matrix, np.zeros(4), np.ones(4))
     number = _numbers(run, "run_id", path, 1)[0] if np.size(fields.get("run_id", [])) == 1 else np.nan
     return RunHeader(int(number) if np.isfinite(number) else n + 1, *_names(run), efix, mode, orientation, energies, frame)
 

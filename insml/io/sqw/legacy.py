@@ -19,7 +19,7 @@ from insml.io.sqw.checks import checked_axes, checked_lattice
 from insml.io.sqw.stream import ENCODING, Reader, Writer, encoded
 from insml.sqw.axes import Axes
 from insml.sqw.detectors import DetectorTable
-from insml.sqw.frame import Frame
+from insml.sqw.frame import Frame, crystal_cartesian
 from insml.sqw.run import RunHeader
 
 Array = NDArray[np.float64]
@@ -93,8 +93,7 @@ def write_run(writer: Writer, run: RunHeader, number: int) -> None:
     writer.array("<f4", np.radians([o.psi, o.omega, o.dpsi, o.gl, o.gs]))
     writer.scalar("<i4", run.energies.size)
     writer.array("<f4", run.energies)
-    assert run.frame is not None
-    _write_frame(writer, run.frame)
+    _write_frame(writer, run.frame or crystal_cartesian(o.b))
 
 
 def _frame(reader: Reader, field: str) -> Frame:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from insml.crystal.lattice import Lattice
 from insml.errors import GeometryError, InsmlError
 from insml.io.atomic import atomic_path
 from insml.io.sqw import legacy
@@ -21,7 +22,6 @@ from insml.io.sqw.read import HEADER
 from insml.io.sqw.stream import Writer
 from insml.io.sqw.tagged import Struct, Wrapped, write_tagged
 from insml.sqw.data import Sqw
-from insml.sqw.frame import crystal_cartesian
 from insml.sqw.image import Arrays, Dnd
 from insml.sqw.projection import LineProj
 
@@ -175,9 +175,12 @@ class Head:
         self.tail = b"".join(tail.values())
 
     def _main(self, w: Sqw) -> Any:
+        return {"serial_name": "main_header_cl", "version": 2.0, "full_filename": self._full(w), "title": w.title,
+                "nfiles": float(len(w.runs)), "creation_date": self._date, "creation_date_defined_privately": False}
+
+    def _full(self, w: Sqw) -> str:
         name, folder = self._names(w.filename, w.filepath)
-        return {"serial_name": "main_header_cl", "version": 1.0, "filename": name, "filepath": folder, "title": w.title,
-                "nfiles": float(len(w.runs)), "creation_date": self._date, "creation_date_defined_privately": True}
+        return f"{folder.rstrip(chr(92) + '/')}/{name}" if folder else name
 
     def _metadata(self, image: Dnd) -> Any:
         name, folder = self._names(image.filename, image.filepath)
@@ -199,9 +202,8 @@ class Head:
                 "creation_date_str": self._date}
 
     def _pix_metadata(self, w: Sqw, pixels: int, pixel_limits: Array) -> Any:
-        name, folder = self._names(w.filename, w.filepath)
-        return {"serial_name": "pix_metadata", "version": 1.0, "full_filename": f"{folder}/{name}" if folder else name,
-                "npix": float(pixels), "data_range": pixel_limits}
+        return {"serial_name": "pix_metadata", "version": 1.0, "full_filename": self._full(w), "npix": float(pixels),
+                "data_range": pixel_limits}
 
 
 def _tree(value: Any) -> bytes:
@@ -243,13 +245,17 @@ def _scales(image: Dnd) -> Array:
 
 def _projection(image: Dnd, kind: str) -> Any:
     p, cell = image.projection, image.lattice
-    shared = {"alatt": np.array([cell.a, cell.b, cell.c]), "angdeg": np.array([cell.alpha, cell.beta, cell.gamma]),
-              "offset": np.array(p.offset), "label": list(p.label)}
+    shared = {**_cell(cell), "offset": np.array(p.offset, float), "label": list(p.label)}
     if not isinstance(p, LineProj):
         return {"serial_name": f"{kind}_proj", "version": 1.0, **shared, "title": p.title, "u": np.array(p.u),
                 "v": np.array(p.v), "type": p.type}
     return {"serial_name": "line_proj", "version": 7.0, **shared, "title": p.title, "u": np.array(p.u), "v": np.array(p.v),
             "w": np.zeros(0) if p.w is None else np.array(p.w), "nonorthogonal": bool(p.nonorthogonal), "type": p.type}
+
+
+def _cell(cell: Lattice) -> dict[str, Array]:
+    return {"alatt": np.array([cell.a, cell.b, cell.c], float),
+            "angdeg": np.array([cell.alpha, cell.beta, cell.gamma], float)}
 
 
 def _detectors(w: Sqw) -> Any:
@@ -275,8 +281,7 @@ def _instruments(w: Sqw) -> Any:
 def _samples(w: Sqw) -> Any:
     cells = [r.orientation.lattice for r in w.runs]
     distinct = list(dict.fromkeys(cells))
-    objects = [{"serial_name": "IX_samp", "version": 0.0, "alatt": np.array([c.a, c.b, c.c]),
-                "angdeg": np.array([c.alpha, c.beta, c.gamma]), "name": ""} for c in distinct]
+    objects = [{"serial_name": "IX_sample", "version": 3.0, **_cell(c), "name": ""} for c in distinct]
     tree = _unique(objects, "IX_samp", "GLOBAL_NAME_SAMPLES_CONTAINER", len(w.runs))
     tree["unique_objects"]["idx"] = np.array([distinct.index(c) + 1.0 for c in cells])
     return tree
@@ -286,20 +291,19 @@ def _runs(w: Sqw) -> Any:
     def one(n: int) -> dict[str, Any]:
         run = w.runs[n]
         o = run.orientation
-        frame = run.frame or crystal_cartesian(o.b)
         angles = np.radians([o.psi, o.omega, o.dpsi, o.gl, o.gs]).tolist()
+        psi, *others = zip(("psi", "omega", "dpsi", "gl", "gs"), angles, strict=True)
         return {"filename": run.filename, "filepath": run.filepath, "run_id": float(run.id), "efix": run.fixed_energy,
-                "emode": float(run.mode), "cu": np.array(o.u), "cv": np.array(o.v),
-                **dict(zip(("psi", "omega", "dpsi", "gl", "gs"), angles, strict=True)), "en": run.energies[:, None],
-                "uoffset": frame.offset[:, None], "u_to_rlu": frame.u_to_rlu, "ulen": frame.lengths,
-                "ulabel": list(frame.labels)}
+                "emode": float(run.mode), "en": run.energies[None], **dict([psi]), "u": np.array(o.u, float),
+                "v": np.array(o.v, float), **dict(others), "angular_is_degree": False,
+                **({"u_to_rlu": w.to_rlu} if w.realigned else {})}
 
     each = [one(n) for n in range(len(w.runs))]
     if len(each) == 1:
         array = Struct(each[0])
     else:
         array = Struct({k: [run[k] for run in each] for k in each[0]}, (1, len(each)), (len(each[0]), 1, len(each)))
-    return {"serial_name": "IX_experiment", "version": 2.0, "array_dat": array}
+    return {"serial_name": "IX_experiment", "version": 3.0, "array_dat": array}
 
 
 __all__ = ["Head", "limits", "naming", "write_sqw"]
