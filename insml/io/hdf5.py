@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from insml.errors import FormatError
+from insml.errors import FormatError, InsmlError
 
 
 @contextmanager
@@ -27,7 +27,10 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as error:  # h5py meets damage as any of these
+    except InsmlError:
+        raise
+    # h5py meets damage as any of these
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise FormatError(path, "a readable HDF5 file", _damage(path, error)) from None
 
 
