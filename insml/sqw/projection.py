@@ -4,7 +4,7 @@ cylinder_proj)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -166,9 +166,6 @@ class _Round:
 
     def _scales(self, along: Sequence[Array], lattice: Lattice, b: Array) -> list[float]:
         raise NotImplementedError
-
-    def with_offset(self, offset: Any) -> Self:
-        return replace(self, offset=offset)
 
 
 def _angle(letter: str) -> float:

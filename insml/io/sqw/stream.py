@@ -1,4 +1,4 @@
-"""Reading and writing the scalars, strings and arrays Horace's binary files are made of (little-endian, Windows-1252)."""
+"""Reading and writing the scalars, strings and arrays Horace's binary files are made of, little-endian."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from insml.errors import FormatError
 
-#: Windows-1252 leaves five bytes without a character; they come back as they were.
-ENCODING, ERRORS = "latin-1", "strict"
+#: Files have Windows-1252. Here every byte is a character, so that all text comes back as it was.
+ENCODING = "latin-1"
 
 
 class Reader:
@@ -76,7 +76,7 @@ class Reader:
 
     def text(self, field: str) -> str:
         """uint32 length, then so many bytes."""
-        return self.take(self.count("<u4", field, self.size), field).decode(ENCODING, ERRORS)
+        return self.take(self.count("<u4", field, self.size), field).decode(ENCODING)
 
 
 class Writer:
