@@ -26,9 +26,9 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Coordinates of pixels, by axis: `q` and `energy` are replaced.
+    /// Coordinates of pixels, by axis: `q` and `energy` are replaced. Without `angles` these are 0.
     #[inline(always)]
-    pub fn coordinates<const W: usize>(&self, x: &mut [[f64; W]; 4]) {
+    pub fn coordinates<const W: usize>(&self, x: &mut [[f64; W]; 4], angles: bool) {
         let (m, o) = (&self.frame, &self.offset);
         for i in 0..W {
             let (a, b, c) = (x[0][i], x[1][i], x[2][i]);
@@ -40,8 +40,8 @@ impl Projection {
         }
         match self.shape {
             Shape::Line => {}
-            Shape::Sphere => self.spherical(x),
-            Shape::Cylinder => self.cylindrical(x),
+            Shape::Sphere => self.spherical(x, angles),
+            Shape::Cylinder => self.cylindrical(x, angles),
         }
         for d in 0..4 {
             if self.shape != Shape::Line {
@@ -64,22 +64,28 @@ impl Projection {
         }
     }
 
-    fn spherical<const W: usize>(&self, x: &mut [[f64; W]; 4]) {
+    #[inline(always)]
+    fn spherical<const W: usize>(&self, x: &mut [[f64; W]; 4], angles: bool) {
         for i in 0..W {
             let (a, b, c) = (x[0][i], x[1][i], x[2][i]);
             let r = (a * a + b * b + c * c).sqrt();
             x[0][i] = r;
+            if !angles {
+                (x[1][i], x[2][i]) = (0.0, 0.0);
+                continue;
+            }
             x[1][i] = if r > 0.0 { (a / r).clamp(-1.0, 1.0).acos().to_degrees() } else { 0.0 };
             x[2][i] = self.turn(b, c);
         }
     }
 
-    fn cylindrical<const W: usize>(&self, x: &mut [[f64; W]; 4]) {
+    #[inline(always)]
+    fn cylindrical<const W: usize>(&self, x: &mut [[f64; W]; 4], angles: bool) {
         for i in 0..W {
             let (a, b, c) = (x[0][i], x[1][i], x[2][i]);
             x[0][i] = (b * b + c * c).sqrt();
             x[1][i] = a;
-            x[2][i] = self.turn(b, c);
+            x[2][i] = if angles { self.turn(b, c) } else { 0.0 };
         }
     }
 }
@@ -96,7 +102,7 @@ mod tests {
             x[d][0] = q[d];
         }
         x[3][0] = 7.0;
-        p.coordinates(&mut x);
+        p.coordinates(&mut x, true);
         x.map(|line| line[0])
     }
 

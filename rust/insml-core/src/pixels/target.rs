@@ -132,8 +132,19 @@ impl Target {
             }
             x[3][i] = f64::from(pixel[3]);
         }
-        self.projection.coordinates(&mut x);
+        self.projection.coordinates(&mut x, self.angles());
         self.grid.bins_of(&x)
+    }
+
+    /// Whether angles matter: not where axes take a whole turn as one bin.
+    #[inline(always)]
+    fn angles(&self) -> bool {
+        let whole = |d: usize, lo: f64, hi: f64| {
+            let (axis, scale) = (&self.grid.axes()[d], self.projection.scale[d]);
+            axis.bins == 1 && axis.lo * scale <= lo && axis.hi * scale >= hi
+        };
+        let turn = whole(2, -180.0, 180.0);
+        !(turn && (self.projection.shape == Shape::Cylinder || whole(1, 0.0, 180.0)))
     }
 
     /// Moves a pixel by the first operation that takes it anywhere, which is where it was found.
