@@ -71,7 +71,7 @@ def cut_sqw(source: Any, *arguments: Any, **options: Any) -> Any:
 def cut_dnd(source: Any, *arguments: Any, **options: Any) -> Any:
     """:func:`cut` of the image alone, whether there are pixels or not."""
     data = read_dnd(source) if isinstance(source, (str, Path)) else source
-    return cut(data.image if isinstance(data, Sqw) else data, *arguments, **options)
+    return cut(data.image, *arguments, **options)
 
 
 def read_horace(path: str | Path) -> Sqw | Dnd:
@@ -102,7 +102,7 @@ def read_sqw(path: str | Path) -> Sqw:
 def read_dnd(path: str | Path) -> Dnd:
     """The image of an .sqw or .dnd file."""
     found = read_horace(path)
-    return found.image if isinstance(found, Sqw) else found
+    return found.image
 
 
 def save(data: Sqw | Dnd, path: str | Path, *, version: int = 4) -> None:
@@ -144,7 +144,7 @@ def _equipped(data: Sqw, name: str, each: list[Any]) -> Sqw:
 def head(data: Sqw | Dnd | str | Path) -> dict[str, Any]:
     """What an image is: title, lattice, axes and how many pixels."""
     w = read_horace(data) if isinstance(data, (str, Path)) else data
-    image = w.image if isinstance(w, Sqw) else w
+    image = w.image
     cell = image.lattice
     return {"title": image.title, "alatt": [cell.a, cell.b, cell.c], "angdeg": [cell.alpha, cell.beta, cell.gamma],
             "label": list(image.projection.label), "shape": image.shape, "edges": [e.copy() for e in image.axes.all_edges],

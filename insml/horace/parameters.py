@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from insml.errors import ModelError
+from insml.operations.evaluate import arguments
 
 Array = NDArray[np.float64]
 
@@ -52,13 +53,7 @@ class Part:
         """``pin``: parameters; or [parameters, argument, ..., dict of keywords], as Horace's cell array {p, c1, c2}."""
         if not callable(function):
             raise ModelError(f"function: expected one that can be called, found {function!r}")
-        args: tuple[Any, ...] = ()
-        kwargs = None
-        if isinstance(pin, (list, tuple)) and pin and not np.isscalar(pin[0]):
-            pin, *more = pin
-            if more and isinstance(more[-1], dict):
-                kwargs = more.pop()
-            args = tuple(more)
+        pin, args, kwargs = arguments(pin)
         return cls(function, pin, args, kwargs, None if free is None else np.asarray(free), jacobian,
                    None if names is None else tuple(names))
 

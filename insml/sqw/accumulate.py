@@ -91,4 +91,4 @@ def accumulate(runs: Sequence[str | Path], filename: str | Path, *, lattice: Lat
                              np.nan_to_num(slab.error) * factor)
         return generator.finish(out)[:3]
 
-    return write_arranged(made, plan, path, atomic_path(path), arrange)
+    return write_arranged(made, path, atomic_path(path), arrange)

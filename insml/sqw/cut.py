@@ -21,7 +21,7 @@ from insml.errors import GeometryError, InsmlError
 from insml.io.atomic import atomic_path
 from insml.sqw.axes import Axes
 from insml.sqw.data import Sqw
-from insml.sqw.descriptor import Bins, Existing, resolve, several
+from insml.sqw.descriptor import WHOLE, Bins, Existing, resolve, several
 from insml.sqw.image import Dnd
 from insml.sqw.pixels import BYTES, Pixels
 from insml.sqw.projection import CylinderProj, LineProj, Projection
@@ -94,7 +94,7 @@ def cut(source: Any, *arguments: Any, symmetry: Sequence[Symop | Sequence[Symop]
     if not keep_pixels:
         image = accumulated(data, plan, threads)
         return _written(image, filename) if filename is not None else image
-    return _kept(data, plan, None if filename is None else Path(filename), threads)
+    return arranged(data, plan, filename, threads)
 
 
 def _opened(source: Any) -> Sqw | Dnd:
@@ -132,8 +132,24 @@ def make_plan(data: Sqw, projection: Projection | None, descriptors: Sequence[An
     known = existing(image, None if own else chosen)
     bins = [resolve(d, known[n], f"p{n + 1}") for n, d in enumerate(descriptors)]
     axes = Axes(tuple(b.edges for b in bins), tuple(n for n, b in enumerate(bins) if b.plotted))
-    target = core_target(chosen, axes, image.lattice, symmetry, data.to_rlu)
-    return Plan(axes, chosen, target, _ranges(data, target))
+    plan = plan_of(data, chosen, axes, symmetry)
+    # the image says how far the data reach; pixels are not compared with that, which rounding might leave some outside of
+    return replace(plan, axes=replace(axes, all_edges=tuple(map(_reaching, axes.all_edges, known))))
+
+
+def _reaching(edges: Array, known: Existing) -> Array:
+    """With the limits of the data, a little wider, in place of infinities."""
+    if np.isfinite(edges).all():
+        return edges
+    limits = np.array([known.low, known.high])
+    limits += np.array([-1, 1]) * 4 * WHOLE * max(np.abs(limits).max(), 1e-6)
+    return np.where(np.isfinite(edges), edges, limits)
+
+
+def plan_of(data: Sqw, projection: Projection, axes: Axes, symmetry: Sequence[Symop | Sequence[Symop]] = ()) -> Plan:
+    """For bins that are known."""
+    target = core_target(projection, axes, data.image.lattice, symmetry, data.to_rlu)
+    return Plan(axes, projection, target, _ranges(data, target))
 
 
 def core_target(projection: Projection, axes: Axes, lattice: Lattice,
@@ -225,18 +241,22 @@ def accumulated(data: Sqw, plan: Plan, threads: int = 0) -> Dnd:
     parts = parts_of(plan.axes.bins)
     sums = _core.accumulate(data.pixels.source, plan.target, ranges=plan.ranges, parts=parts, first=0, last=parts,
                             threads=threads)
-    return image_of(plan, data.image, *sums)
+    return of_sums(_empty(plan, data.image), *sums)
 
 
-def image_of(plan: Plan, source: Dnd, signal: Array, variance: Array, npix: NDArray[np.uint64]) -> Dnd:
-    """Means from sums by bin, the first axis fastest."""
+def of_sums(frame: Dnd, signal: Array, variance: Array, npix: NDArray[np.uint64]) -> Dnd:
+    """Means in the bins of ``frame`` from sums by bin, the first axis fastest."""
     many = np.maximum(npix, 1).astype(float)
-    shape = plan.axes.shape
-    mean, error, count = (x.reshape(shape, order="F") for x in (signal / many, variance / many**2, npix))
-    return Dnd.of(plan.axes, plan.projection, source.lattice, mean, error, count, source.title)
+    mean, error, count = (x.reshape(frame.shape, order="F") for x in (signal / many, variance / many**2, npix))
+    return Dnd.of(frame.axes, frame.projection, frame.lattice, mean, error, count, frame.title)
 
 
-def _kept(data: Sqw, plan: Plan, filename: Path | None, threads: int) -> Sqw:
+def _empty(plan: Plan, source: Dnd) -> Dnd:
+    return Dnd(plan.axes, plan.projection, source.lattice, _nothing, source.title)
+
+
+def arranged(data: Sqw, plan: Plan, filename: str | Path | None = None, threads: int = 0) -> Sqw:
+    """A cut with its pixels, in memory or in a file."""
     wanted = len(data.pixels) if plan.ranges is None else plan.wanted
     blocks = max(1, min(512, wanted // _BLOCK))
 
@@ -244,15 +264,14 @@ def _kept(data: Sqw, plan: Plan, filename: Path | None, threads: int) -> Sqw:
         return _core.arrange(data.pixels.source, plan.target, ranges=plan.ranges, blocks=blocks, out=out, memory=MEMORY,
                              threads=threads)
 
-    made = replace(data, image=Dnd(plan.axes, plan.projection, data.image.lattice, _nothing, data.image.title),
-                   pixel_range=_finite(plan.axes, data), filename="", filepath="")
+    made = replace(data, image=_empty(plan, data.image), pixel_range=_finite(plan.axes, data), filename="", filepath="")
     if filename is None:
         signal, variance, npix, pixels = arrange(None)
-        return replace(made, image=image_of(plan, data.image, signal, variance, npix), pixels=Pixels(pixels))
-    return write_arranged(made, plan, filename, atomic_path(filename), lambda out: arrange(out)[:3])
+        return replace(made, image=of_sums(made.image, signal, variance, npix), pixels=Pixels(pixels))
+    return write_arranged(made, Path(filename), atomic_path(filename), lambda out: arrange(out)[:3])
 
 
-def write_arranged(made: Sqw, plan: Plan, filename: Path, place: AbstractContextManager[Path], arrange: Any) -> Sqw:
+def write_arranged(made: Sqw, filename: Path, place: AbstractContextManager[Path], arrange: Any) -> Sqw:
     """A file whose pixels the core puts behind its head.
 
     ``place`` gives the path to write to and the name afterwards; ``arrange(out)`` sums of signal and variance and numbers.
@@ -269,7 +288,7 @@ def write_arranged(made: Sqw, plan: Plan, filename: Path, place: AbstractContext
         with flushing(aside):
             sums = arrange((aside, start))
         count = int(sums[2].sum())
-        image = image_of(plan, made.image, *sums)
+        image = of_sums(made.image, *sums)
         with aside.open("r+b") as file:
             extent = limits((aside, start, count), count)
             file.write(head.encoded((image.signal, image.variance, image.npix), count, extent))
@@ -321,4 +340,5 @@ def _written(image: Dnd, filename: str | Path) -> Dnd:
     return found
 
 
-__all__ = ["Bins", "Plan", "accumulated", "core_target", "cut", "make_plan", "write_arranged"]
+__all__ = ["Bins", "Plan", "accumulated", "arranged", "core_target", "cut", "existing", "make_plan", "of_sums",
+           "plan_of", "write_arranged"]

@@ -15,6 +15,7 @@ from insml.errors import FormatError
 from insml.sqw.axes import Axes
 from insml.sqw.detectors import DetectorTable
 from insml.sqw.image import Dnd
+from insml.sqw.operators import Operators
 from insml.sqw.pixels import Pixels
 from insml.sqw.projection import Projection
 from insml.sqw.run import RunHeader
@@ -26,7 +27,7 @@ _REALIGNED = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
-class Sqw:
+class Sqw(Operators):
     """Pixels in the order of the bins of ``image``, and where they come from.
 
     Attributes

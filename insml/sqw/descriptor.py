@@ -13,7 +13,7 @@ from insml.errors import GeometryError
 Array = NDArray[np.float64]
 
 #: A remainder of bins below which their number is whole: that of float32, as in Horace.
-_WHOLE = float(np.finfo(np.float32).eps)
+WHOLE = float(np.finfo(np.float32).eps)
 _BINS = 1 << 24
 
 
@@ -95,7 +95,7 @@ def _integrated(low: float, high: float, name: str) -> Bins:
         raise GeometryError(f"{name}: expected [lo, hi] with lo <= hi, found [{low:g}, {high:g}]")
     if low == high:
         # float32 coordinates of pixels at that place must lie inside
-        pad = 4 * _WHOLE * max(abs(low), 1e-6)
+        pad = 4 * WHOLE * max(abs(low), 1e-6)
         low, high = low - pad, high + pad
     return Bins(np.array([low, high]), False)
 
@@ -125,4 +125,4 @@ def _stepped(low: float, step: float, high: float, axis: Existing, name: str) ->
 def _count(low: float, step: float, high: float) -> int:
     wanted = (high - low + step) / step
     whole = int(np.floor(wanted))
-    return whole + (wanted - whole > _WHOLE * max(whole, 1))
+    return whole + (wanted - whole > WHOLE * max(whole, 1))

@@ -25,7 +25,7 @@ from insml.io.detectors import detector_table
 from insml.io.nxspe import Run, read_nxspe
 from insml.io.sqw.write import Head
 from insml.sqw.axes import Axes
-from insml.sqw.cut import MEMORY, Plan, core_target, image_of, write_arranged
+from insml.sqw.cut import MEMORY, Plan, core_target, of_sums, write_arranged
 from insml.sqw.data import Sqw
 from insml.sqw.detectors import DetectorTable
 from insml.sqw.frame import crystal_cartesian
@@ -103,14 +103,14 @@ def generate(runs: Sequence[str | Path | Run], filename: str | Path | None, *, l
         work.gather(set(), None)
         if path is None:
             signal, variance, npix, pixels = generator.finish(None)
-            return replace(made, image=image_of(plan, made.image, signal, variance, npix), pixels=Pixels(pixels))
-        return write_arranged(made, plan, path, atomic_path(path), lambda out: generator.finish(out)[:3])
+            return replace(made, image=of_sums(made.image, signal, variance, npix), pixels=Pixels(pixels))
+        return write_arranged(made, path, atomic_path(path), lambda out: generator.finish(out)[:3])
     start = Head(made, 4, path).length()
     journal = _Journal(path, _fingerprint(planned, box, plan, energy_of_k2), start + generator.pixels * BYTES)
     generator.start((journal.pixels, start))
     work.gather(journal.done(), journal.add)
     told("sorting pixels", 0, 1)
-    return write_arranged(made, plan, path, journal.finished(), lambda out: generator.finish(out)[:3])
+    return write_arranged(made, path, journal.finished(), lambda out: generator.finish(out)[:3])
 
 
 def plan_runs(runs: Sequence[str | Path | Run], lattice: Lattice, u: ArrayLike, v: ArrayLike, angles: dict[str, Any],

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from insml.crystal.lattice import Lattice
 from insml.errors import GeometryError
 from insml.sqw.axes import Axes
+from insml.sqw.operators import Operators
 from insml.sqw.projection import Projection
 
 Array = NDArray[np.float64]
@@ -20,7 +21,7 @@ Arrays = tuple[Array, Array, NDArray[np.uint64]]
 
 
 @dataclass(frozen=True, eq=False)
-class Dnd:
+class Dnd(Operators):
     """An image. ``signal`` and ``variance`` are of the mean over the pixels of a bin, both 0 where ``npix`` is 0.
 
     Arrays have one dimension for each plotted axis and load on first use.
@@ -52,6 +53,11 @@ class Dnd:
     @cached_property
     def _arrays(self) -> Arrays:
         return self.load()
+
+    @property
+    def image(self) -> Dnd:
+        """Itself, as of data with pixels."""
+        return self
 
     @property
     def signal(self) -> Array:

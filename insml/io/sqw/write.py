@@ -46,7 +46,7 @@ def write_sqw(path: str | Path, data: Sqw | Dnd, version: int = 4) -> None:
     if version not in VERSIONS:
         raise InsmlError(f"version: expected 2 or 4, found {version}")
     path = Path(path)
-    image = data.image if isinstance(data, Sqw) else data
+    image = data.image
     pixels = data.pixels if isinstance(data, Sqw) else None
     with naming(path), atomic_path(path) as aside, aside.open("wb") as file:
         head = Head(data, version, path)
@@ -93,7 +93,7 @@ class Head:
 
     @property
     def _image(self) -> Dnd:
-        return self.data.image if isinstance(self.data, Sqw) else self.data
+        return self.data.image
 
     def length(self) -> int:
         """Bytes before the first pixel."""
