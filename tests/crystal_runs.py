@@ -20,15 +20,22 @@ def write_run(path: Path, seed: int, ei: float = 40.0, detectors: int = 60, bins
     signal = rng.normal(1.0, 0.3, (detectors, bins))
     error = rng.uniform(0.1, 0.3, (detectors, bins))
     signal[3, 7], signal[5], error[5] = -1e30, np.nan, 0.0
+    polar, azimuth = where.uniform(5, 60, detectors), where.uniform(-180, 180, detectors)
+    return write_entry(path, ei, float(seed), np.linspace(-0.1 * ei, 0.8 * ei, bins + 1), polar, azimuth, signal, error,
+                       scaled)
+
+
+def write_entry(path: Path, ei: float, psi: float, energies: np.ndarray, polar: np.ndarray, azimuth: np.ndarray,
+                signal: np.ndarray, error: np.ndarray, scaled: int = 1) -> Path:
+    """An NXspe file; degrees, meV."""
+    detectors = polar.size
     with h5py.File(path, "w") as file:
         entry = file.create_group("run")
         entry.attrs["NX_class"] = np.bytes_("NXentry")
         entry["definition"] = np.array([b"NXSPE"])
-        for name, value in {"NXSPE_info/fixed_energy": [ei], "NXSPE_info/psi": [float(seed)],
+        for name, value in {"NXSPE_info/fixed_energy": [ei], "NXSPE_info/psi": [psi],
                             "NXSPE_info/ki_over_kf_scaling": np.array([scaled], np.int32), "data/data": signal,
-                            "data/error": error, "data/energy": np.linspace(-0.1 * ei, 0.8 * ei, bins + 1),
-                            "data/polar": where.uniform(5, 60, detectors),
-                            "data/azimuthal": where.uniform(-180, 180, detectors),
+                            "data/error": error, "data/energy": energies, "data/polar": polar, "data/azimuthal": azimuth,
                             "data/polar_width": np.full(detectors, 0.3), "data/azimuthal_width": np.full(detectors, 0.4),
                             "data/distance": np.full(detectors, 6.0)}.items():
             entry[name] = value

@@ -1,5 +1,12 @@
 """Horace's words. They translate; what they call computes."""
 
+from insml.horace.alignment import (
+    bragg_positions,
+    bragg_positions_view,
+    change_crystal,
+    crystal_pars_correct,
+    refine_crystal,
+)
 from insml.horace.cuts import (
     accumulate_sqw,
     cut,
@@ -91,8 +98,12 @@ __all__ = [
     "acolor",
     "aline",
     "amark",
+    "bragg_positions",
+    "bragg_positions_view",
+    "change_crystal",
     "combine_sqw",
     "compact",
+    "crystal_pars_correct",
     "cut",
     "cut_dnd",
     "cut_sqw",
@@ -152,6 +163,7 @@ __all__ = [
     "read_horace",
     "read_sqw",
     "rebin_sqw",
+    "refine_crystal",
     "replicate",
     "save",
     "section",

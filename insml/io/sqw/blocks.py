@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ def read_blocks(reader: Reader, pixels: bool) -> Sqw | Dnd:
     main = _tree(reader, blocks, ("", "main_header"))
     detectors, detector_file = _detectors(reader, blocks)
     equipment = _equipment(reader, blocks)
-    runs = _runs(reader, blocks, equipment["samples"], image.lattice)
+    runs = _aligned(_runs(reader, blocks, equipment["samples"], image.lattice), image.lattice, reader, blocks)
     return Sqw(image, runs, detectors, _pixels(reader, blocks), _image_range(reader, blocks), _text(main, "title"),
                *_names(main), detector_file, lambda: equipment,
                Kept(reader.path, blocks, {n: b for n, b in blocks.items() if n not in KNOWN}))
@@ -275,13 +275,23 @@ def _pixels(reader: Reader, blocks: dict[Name, Block]) -> Pixels:
         raise FormatError(reader.path, f"9 numbers of pixels within {block.size} bytes", f"{columns} of {count}",
                           "pix/data_wrap")
     start = reader.position
-    metadata = _tree(reader, blocks, ("pix", "metadata"))
-    aligned = metadata.fields.get("alignment_matr")
-    if isinstance(aligned, np.ndarray) and aligned.size == 9 and not np.allclose(aligned, np.eye(3), atol=1e-12):
-        raise FormatError(reader.path, "pixels in the frame of the crystal",
-                          "an alignment that was not applied to them (finalize_alignment does)",
-                          "pix/metadata: alignment_matr")
     return Pixels(path=reader.path, start=start, count=count)
+
+
+def _aligned(runs: tuple[RunHeader, ...], lattice: Lattice, reader: Reader,
+             blocks: dict[Name, Block]) -> tuple[RunHeader, ...]:
+    """Runs with the turn that pixels still need into the crystal Cartesian frame, where the file has one."""
+    fields = _tree(reader, blocks, ("pix", "metadata")).fields
+    if np.size(fields.get("alignment_matr", [])) != 9:
+        return runs
+    turn = _numbers(Struct(fields), "alignment_matr", reader.path, 9).reshape(3, 3, order="F")
+    if np.allclose(turn, np.eye(3), atol=1e-12):
+        return runs
+    if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-6):
+        raise FormatError(reader.path, "a rotation", f"{turn.tolist()}", "pix/metadata: alignment_matr")
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.linalg.solve(Orientation(lattice, (1, 0, 0), (0, 1, 0)).b, turn)
+    return tuple(replace(run, frame=Frame(matrix, np.zeros(4), np.ones(4))) for run in runs)
 
 
 def _image_range(reader: Reader, blocks: dict[Name, Block]) -> Array:

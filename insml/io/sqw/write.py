@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.crystal.lattice import Lattice
+from insml.crystal.orientation import Orientation
 from insml.errors import GeometryError, InsmlError
 from insml.io.atomic import atomic_path
 from insml.io.sqw import legacy
@@ -149,7 +150,9 @@ class Head:
         made["data", "nd_data"] = _nd_data(arrays)
         if isinstance(w, Sqw):
             for name, tree in (("instruments", _instruments(w)), ("samples", _samples(w)), ("expdata", _runs(w))):
-                made["experiment_info", name] = _kept(kept, ("experiment_info", name)) or _tree(tree)
+                # an older file may say there how its crystal was realigned; here pixels' metadata do
+                stays = not (w.realigned and name == "expdata")
+                made["experiment_info", name] = (stays and _kept(kept, ("experiment_info", name))) or _tree(tree)
             made["pix", "metadata"] = _tree(self._pix_metadata(w, pixels, pixel_limits))
         others = {name: block.kind for name, block in kept.others.items()} if kept else {}
         tail = {name: _kept(kept, name) or b"" for name in others}
@@ -202,8 +205,13 @@ class Head:
                 "creation_date_str": self._date}
 
     def _pix_metadata(self, w: Sqw, pixels: int, pixel_limits: Array) -> Any:
-        return {"serial_name": "pix_metadata", "version": 1.0, "full_filename": self._full(w), "npix": float(pixels),
-                "data_range": pixel_limits}
+        tree = {"serial_name": "pix_metadata", "version": 1.0, "full_filename": self._full(w), "npix": float(pixels)}
+        if not w.realigned:
+            return {**tree, "data_range": pixel_limits}
+        # limits of Q are not those of what is stored; infinities in reverse say that they are not known
+        unknown = np.concatenate([np.array([[np.inf], [-np.inf]]) * np.ones(3), pixel_limits[:, 3:]], axis=1)
+        turn = Orientation(w.image.lattice, (1, 0, 0), (0, 1, 0)).b @ w.to_rlu
+        return {**tree, "data_range": unknown, "alignment_matr": turn}
 
 
 def _tree(value: Any) -> bytes:
@@ -295,8 +303,7 @@ def _runs(w: Sqw) -> Any:
         psi, *others = zip(("psi", "omega", "dpsi", "gl", "gs"), angles, strict=True)
         return {"filename": run.filename, "filepath": run.filepath, "run_id": float(run.id), "efix": run.fixed_energy,
                 "emode": float(run.mode), "en": run.energies[None], **dict([psi]), "u": np.array(o.u, float),
-                "v": np.array(o.v, float), **dict(others), "angular_is_degree": False,
-                **({"u_to_rlu": w.to_rlu} if w.realigned else {})}
+                "v": np.array(o.v, float), **dict(others), "angular_is_degree": False}
 
     each = [one(n) for n in range(len(w.runs))]
     if len(each) == 1:
