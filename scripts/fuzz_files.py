@@ -18,12 +18,14 @@ import struct
 import sys
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from insml.errors import FormatError, InsmlError
+from insml.errors import FormatError, InsmlError, ModelError
 from insml.io import open_any
+from insml.io.sqw.equipment import instruments_of, samples_of
 from insml.sqw import Sqw
 from insml.sqw.cut import cut
 
@@ -67,7 +69,8 @@ def look(path: Path) -> str:
         found = open_any(path)
         if isinstance(found, Sqw):
             np.asarray(found.signal).sum()
-            _ = found.equipment
+            with suppress(ModelError):
+                instruments_of(found), samples_of(found)
             pixels = found.pixels.read()
             image = cut(found, *[[] for _ in range(found.ndim)], keep_pixels=False)
             assert int(image.npix.sum()) <= len(pixels)

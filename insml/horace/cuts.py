@@ -112,7 +112,7 @@ def save(data: Sqw | Dnd, path: str | Path, *, version: int = 4) -> None:
 
 def set_instrument(data: Sqw, instrument: Any) -> Sqw:
     """The same data measured with an instrument of :mod:`insml.instruments`, or a function of Ei (meV) that gives it, for
-    all runs. It is not written to files yet.
+    all runs. Files of version 4 hold those with Fermi choppers.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def set_instrument(data: Sqw, instrument: Any) -> Sqw:
 
 
 def set_sample(data: Sqw, sample: Sample) -> Sqw:
-    """The same data of a sample of a shape. It is not written to files yet.
+    """The same data of a sample of a shape, which files of version 4 hold.
 
     Raises
     ------
@@ -137,8 +137,11 @@ def set_sample(data: Sqw, sample: Sample) -> Sqw:
 
 
 def _equipped(data: Sqw, name: str, each: list[Any]) -> Sqw:
-    found = {**data.equipment, name: each}
-    return replace(data, load_equipment=lambda: found)
+    found, kept = {**data.equipment, name: each}, data.kept
+    if kept is not None:
+        # what the file says of it is no longer so
+        kept = replace(kept, blocks={k: b for k, b in kept.blocks.items() if k[1] != name})
+    return replace(data, load_equipment=lambda: found, kept=kept)
 
 
 def head(data: Sqw | Dnd | str | Path) -> dict[str, Any]:

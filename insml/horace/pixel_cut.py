@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import FormatError, GeometryError, ModelError
-from insml.instruments import DiskSpectrometer, FermiSpectrometer, Sample
+from insml.instruments import Sample
 from insml.resolution.beam import Spectrometer
 from insml.resolution.element import DetectorElement
 from insml.resolution.pixels import MeasuredPixels, ResolutionRun
@@ -141,10 +141,11 @@ class PixelCut:
         ------
         ModelError : no instrument or sample. GeometryError : no pixels, no detectors. FormatError : as :meth:`from_sqw`.
         """
-        instruments, samples = (w.equipment.get(name, []) for name in ("instruments", "samples"))
-        for name, kind, found in (("instrument", (FermiSpectrometer, DiskSpectrometer), instruments),
-                                  ("sample", Sample, samples)):
-            if len(found) != len(w.runs) or not all(isinstance(x, kind) for x in found):
+        from insml.io.sqw.equipment import instruments_of, samples_of
+
+        instruments, samples = instruments_of(w), samples_of(w)
+        for name, found in (("instrument", instruments), ("sample", samples)):
+            if any(x is None for x in found):
                 raise ModelError(f"{name}: expected one for each run, of insml.instruments, found none; set_{name}(w, ...) "
                                  "gives it")
         if not len(w.detectors):

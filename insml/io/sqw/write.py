@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
-from insml.errors import GeometryError, InsmlError
+from insml.errors import GeometryError, InsmlError, ModelError
 from insml.io.atomic import atomic_path
 from insml.io.sqw import legacy
 from insml.io.sqw.blocks import KNOWN, Kept, Name
+from insml.io.sqw.equipment import instrument_tree, instruments_of, sample_tree, samples_of
 from insml.io.sqw.read import HEADER
 from insml.io.sqw.stream import Writer
 from insml.io.sqw.tagged import Struct, Wrapped, write_tagged
@@ -273,9 +275,10 @@ def _detectors(w: Sqw) -> Any:
     return {"filename": w.detector_file[0], "filepath": w.detector_file[1], **columns}
 
 
-def _unique(objects: Sequence[Any], base: str, name: str, count: int) -> Any:
+def _unique(objects: Sequence[Any], index: Sequence[int], base: str, name: str) -> Any:
+    """``index``: from 0, of each run."""
     inner = {"serial_name": "unique_objects_container", "version": 1.0, "baseclass": base,
-             "unique_objects": [Wrapped(o) for o in objects], "idx": np.ones(count)}
+             "unique_objects": [Wrapped(o) for o in objects], "idx": np.array(index) + 1.0}
     return {"serial_name": "unique_references_container", "version": 1.0, "stored_baseclass": base, "global_name": name,
             "unique_objects": inner}
 
@@ -283,16 +286,40 @@ def _unique(objects: Sequence[Any], base: str, name: str, count: int) -> Any:
 def _instruments(w: Sqw) -> Any:
     source = {"serial_name": "IX_source", "version": 2.0, "name": "", "target_name": "", "frequency": 0.0}
     null = {"serial_name": "IX_null_inst", "version": 2.0, "source": source, "name": ""}
-    return _unique([null], "IX_inst", "GLOBAL_NAME_INSTRUMENTS_CONTAINER", len(w.runs))
+    each = _recorded(w, instruments_of)
+    trees = _distinct(each, instrument_tree)
+    lost = {type(x).__name__ for x, tree in trees if x is not None and tree is None}
+    if lost:
+        warnings.warn(f"{', '.join(lost)}: not held by files of version 4, which take Fermi choppers with pulses of "
+                      "Horace's kinds; set it again on what is read", stacklevel=2)
+    index = [next(n for n, (x, _) in enumerate(trees) if x == one) for one in each]
+    return _unique([tree or null for _, tree in trees], index, "IX_inst", "GLOBAL_NAME_INSTRUMENTS_CONTAINER")
 
 
 def _samples(w: Sqw) -> Any:
-    cells = [r.orientation.lattice for r in w.runs]
-    distinct = list(dict.fromkeys(cells))
-    objects = [{"serial_name": "IX_sample", "version": 3.0, **_cell(c), "name": ""} for c in distinct]
-    tree = _unique(objects, "IX_samp", "GLOBAL_NAME_SAMPLES_CONTAINER", len(w.runs))
-    tree["unique_objects"]["idx"] = np.array([distinct.index(c) + 1.0 for c in cells])
-    return tree
+    each = list(zip(_recorded(w, samples_of), (_cell(r.orientation.lattice) for r in w.runs), strict=True))
+    keys = [(sample, r.orientation.lattice) for (sample, _), r in zip(each, w.runs, strict=True)]
+    distinct = list(dict.fromkeys(keys))
+    objects = [{"serial_name": "IX_sample", "version": 3.0, **_cell(cell), "name": ""} if sample is None
+               else sample_tree(sample, _cell(cell)) for sample, cell in distinct]
+    return _unique(objects, [distinct.index(k) for k in keys], "IX_samp", "GLOBAL_NAME_SAMPLES_CONTAINER")
+
+
+def _recorded(w: Sqw, of: Callable[[Sqw], list[Any]]) -> list[Any]:
+    """What files of other versions say is written where it is understood."""
+    try:
+        return of(w)
+    except ModelError as error:
+        warnings.warn(f"not written: {error}", stacklevel=2)
+        return [None] * len(w.runs)
+
+
+def _distinct(each: Sequence[Any], tree: Callable[[Any], Any]) -> list[tuple[Any, Any]]:
+    found: list[Any] = []
+    for one in each:
+        if not any(one == x for x in found):
+            found.append(one)
+    return [(x, None if x is None else tree(x)) for x in found]
 
 
 def _runs(w: Sqw) -> Any:
