@@ -25,6 +25,7 @@ from insml.horace.cuts import (
     set_sample,
     sphere_proj,
 )
+from insml.horace.ellipses import resolution_plot
 from insml.horace.functions import gauss, gauss_bkgd, linear_bg, lorentz, quad_bg
 from insml.horace.monte_carlo import Tobyfit, tobyfit
 from insml.horace.multifit import FitParameters, Multifit, multifit, multifit_func, multifit_sqw
@@ -45,6 +46,7 @@ from insml.horace.operations import (
     sqw_eval,
     symmetrise_sqw,
 )
+from insml.horace.paths import disp2sqw_plot, dispersion, dispersion_plot, spaghetti_plot
 from insml.horace.pixel_cut import PixelCut
 from insml.horace.plots import (
     acolor,
@@ -113,6 +115,9 @@ __all__ = [
     "de",
     "dh",
     "disp2sqw_eval",
+    "disp2sqw_plot",
+    "dispersion",
+    "dispersion_plot",
     "dl",
     "dm",
     "dp",
@@ -165,11 +170,13 @@ __all__ = [
     "rebin_sqw",
     "refine_crystal",
     "replicate",
+    "resolution_plot",
     "save",
     "section",
     "set_instrument",
     "set_sample",
     "smooth",
+    "spaghetti_plot",
     "sphere_proj",
     "sqw_eval",
     "symmetrise_sqw",

@@ -57,7 +57,7 @@ pdoc, ppoc, pmoc, ploc, peoc, phoc = pd, pp, pm, pl, pe, ph
 def _drawn(w: Any, what: str, over: bool, style: dict[str, Any]) -> tuple[Figure, Axes]:
     if _dimensions(w) != 1:
         raise GeometryError(f"plot: expected data on one axis, found {_dimensions(w)}")
-    figure, ax = _current() if over else _fresh("Horace 1D plot")
+    figure, ax = current_figure() if over else fresh_figure("Horace 1D plot")
     each = w if isinstance(w, (list, tuple)) else [w]
     for one in each:
         image = one.image
@@ -86,14 +86,14 @@ def _drawn(w: Any, what: str, over: bool, style: dict[str, Any]) -> tuple[Figure
 
 def da(w: Any, **style: Any) -> tuple[Figure, Axes]:
     """Colours of data on two axes; bins without pixels stay blank. ``style`` goes to matplotlib's pcolormesh."""
-    figure, ax = _fresh("Horace area plot")
+    figure, ax = fresh_figure("Horace area plot")
     _area(w.image, figure, ax, style, bar=True)
     return figure, ax
 
 
 def pa(w: Any, **style: Any) -> tuple[Figure, Axes]:
     """:func:`da` into the current figure."""
-    figure, ax = _current()
+    figure, ax = current_figure()
     _area(w.image, figure, ax, style, bar=False)
     return figure, ax
 
@@ -156,7 +156,7 @@ def lz(low: float | None = None, high: float | None = None) -> None:
 
 
 def _limits(axis: str, low: float | None, high: float | None) -> None:
-    _, ax = _current()
+    _, ax = current_figure()
     if low is None and high is None:
         ax.autoscale(axis=axis)  # type: ignore[arg-type]
     else:
@@ -165,7 +165,7 @@ def _limits(axis: str, low: float | None, high: float | None) -> None:
 
 def _scale(axis: str, kind: str) -> Callable[[], None]:
     def change() -> None:
-        _, ax = _current()
+        _, ax = current_figure()
         getattr(ax, f"set_{axis}scale")(kind)
 
     change.__doc__ = f"A {kind} scale along {axis} of the current plot."
@@ -213,7 +213,7 @@ def aline(*values: Any) -> None:
 
 def keep_figure() -> None:
     """The current figure stays; the next plot opens another."""
-    figure, _ = _current()
+    figure, _ = current_figure()
     _KEPT.add(int(figure.number))
 
 
@@ -226,7 +226,7 @@ def _dimensions(w: Any) -> int:
     return first.ndim
 
 
-def _fresh(name: str) -> tuple[Figure, Axes]:
+def fresh_figure(name: str) -> tuple[Figure, Axes]:
     import matplotlib.pyplot as plt
 
     for number in plt.get_fignums():
@@ -241,7 +241,7 @@ def _fresh(name: str) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _current() -> tuple[Figure, Axes]:
+def current_figure() -> tuple[Figure, Axes]:
     import matplotlib.pyplot as plt
 
     figure = plt.gcf()
@@ -251,7 +251,7 @@ def _current() -> tuple[Figure, Axes]:
 def _meshes() -> Sequence[Any]:
     from matplotlib.collections import QuadMesh
 
-    figure, _ = _current()
+    figure, _ = current_figure()
     # the bar of colours is a mesh of its own
     found = [mesh for ax in figure.axes if ax.get_label() != "<colorbar>" for mesh in ax.collections
              if isinstance(mesh, QuadMesh)]

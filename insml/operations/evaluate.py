@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,9 @@ from insml.operations.pages import Page, Progress, pages, rewritten
 from insml.sqw.coordinates import bin_centres
 from insml.sqw.data import Sqw
 from insml.sqw.image import Dnd
+
+if TYPE_CHECKING:
+    from insml.spinwave import SpinModel
 
 Array = NDArray[np.float64]
 
@@ -72,7 +75,7 @@ def sqw_eval(data: Sqw | Dnd, function: Callable[..., Any], p: Any, *, everywher
     return rewritten(data, change, filename=filename, progress=progress)
 
 
-def disp2sqw_eval(data: Sqw | Dnd, dispersion: Callable[..., Any], p: Any, fwhm: float | Callable[..., Any], *,
+def disp2sqw_eval(data: Sqw | Dnd, dispersion: Callable[..., Any] | SpinModel, p: Any, fwhm: float | Callable[..., Any], *,
                   everywhere: bool = False, average: bool = False, filename: str | Path | None = None,
                   progress: Progress | None = None) -> Any:
     """:func:`sqw_eval` of modes, ``dispersion(h, k, l, p)`` -> (energies, weights), broadened in energy.
@@ -80,13 +83,26 @@ def disp2sqw_eval(data: Sqw | Dnd, dispersion: Callable[..., Any], p: Any, fwhm:
     Parameters
     ----------
     dispersion : energies (meV) and weights, each an array (points,), a list of such, one for each mode, or an array
-        (points, modes). Energies alone have weights 1.
+        (points, modes). Energies alone have weights 1. Or a spin model, whose weights are S_perp; ``p`` is None then.
     fwhm : of a Gaussian of area 1, meV; or a function (E, mode energy) of the points that is multiplied by the weight.
     """
-    def function(h: Array, k: Array, l: Array, e: Array, *given: Any, **named: Any) -> Array:  # noqa: E741
-        return broadened(modes(lambda *hkl: dispersion(*hkl, *given, **named), [h, k, l]), e, fwhm)
+    at = dispersion_of(dispersion, p)
 
-    return sqw_eval(data, function, p, everywhere=everywhere, average=average, filename=filename, progress=progress)
+    def function(h: Array, k: Array, l: Array, e: Array, _: None) -> Array:  # noqa: E741
+        return broadened(modes(at, [h, k, l]), e, fwhm)
+
+    return sqw_eval(data, function, None, everywhere=everywhere, average=average, filename=filename, progress=progress)
+
+
+def dispersion_of(dispersion: Callable[..., Any] | SpinModel, p: Any) -> Callable[..., Any]:
+    """A function of h, k, l alone: of a function of these and parameters, or of a spin model, which has its own."""
+    from insml.resolution.modes import spin_waves
+    from insml.spinwave import SpinModel
+
+    if isinstance(dispersion, SpinModel):
+        return spin_waves(dispersion)
+    first, constants, named = arguments(p)
+    return lambda *hkl: dispersion(*hkl, first, *constants, **named)
 
 
 def modes(dispersion: Callable[..., Any], hkl: Any) -> tuple[Array, Array]:
