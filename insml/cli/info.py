@@ -55,7 +55,7 @@ def _describe(content: Run | Histogram | Mosaic | Image | Sqw | Dnd) -> tuple[st
     if isinstance(content, Sqw):
         return "Horace .sqw, an image with its pixels", _sqw(content)
     if isinstance(content, Dnd):
-        return "Horace .dnd, an image without pixels", _dnd(content)
+        return "image of a cut without its pixels", _dnd(content)
     if isinstance(content, Run):
         return f"NXspe {content.version}".strip(), _run(content)
     if isinstance(content, Histogram):

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.errors import GeometryError
-from insml.sqw import Dnd, LineProj, Sqw
+from insml.sqw import Dnd, Sqw
+from insml.sqw.labels import axis_label, caption
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,28 +113,6 @@ def _area(image: Dnd, figure: Figure, ax: Axes, style: dict[str, Any], bar: bool
         ax.set_xlabel(axis_label(image, image.axes.plotted[first]))
         ax.set_ylabel(axis_label(image, image.axes.plotted[second]))
         ax.set_title(caption(image), fontsize="small")
-
-
-def axis_label(image: Dnd, axis: int) -> str:
-    """What an axis is: a direction in r.l.u. and how long one unit of it is, or energy transfer."""
-    projection = image.projection
-    if axis == 3:
-        return "Energy transfer (meV)"
-    if not isinstance(projection, LineProj):
-        return f"${projection.label[axis]}$"
-    frame = projection.frame(image.lattice)
-    direction = ", ".join(f"{x:.3g}" for x in np.round(frame.momenta[:, axis], 4) + 0.0)
-    return f"[{direction}] in {frame.lengths[axis]:.4g} " + r"$\mathrm{\AA}^{-1}$"
-
-
-def caption(image: Dnd) -> str:
-    """The title, and over what is integrated."""
-    parts = [image.title] if image.title else []
-    for n, edges in enumerate(image.axes.all_edges):
-        if n not in image.axes.plotted:
-            name = "E" if n == 3 else image.projection.label[n].replace("\\", "")
-            parts.append(f"{edges[0]:.4g} < {name} < {edges[-1]:.4g}")
-    return ", ".join(parts)
 
 
 def lx(low: float | None = None, high: float | None = None) -> None:
@@ -260,6 +239,6 @@ def _meshes() -> Sequence[Any]:
     return found
 
 
-__all__ = ["acolor", "aline", "amark", "axis_label", "caption", "da", "dd", "de", "dh", "dl", "dm", "dp", "keep_figure",
+__all__ = ["acolor", "aline", "amark", "da", "dd", "de", "dh", "dl", "dm", "dp", "keep_figure",
            "linx", "liny", "linz", "logx", "logy", "logz", "lx", "ly", "lz", "pa", "pd", "pdoc", "pe", "peoc", "ph", "phoc",
            "pl", "ploc", "plot", "plotover", "pm", "pmoc", "pp", "ppoc"]

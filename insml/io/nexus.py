@@ -16,14 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from insml.errors import FormatError, GeometryError, InsmlError
 from insml.io.atomic import atomic_path
-from insml.io.hdf5 import attribute, dataset, definition, open_hdf5, subgroups, text
+from insml.io.hdf5 import attribute, dataset, definition, open_hdf5, subgroups
+from insml.io.nexus_fields import field, group, read_note, write_note
 from insml.mosaic import Mosaic, MosaicLayout
 from insml.slicing import Slice, mosaic_to_slices
 
 _DEFINITION = "insml_mosaic"
 _VERSION = "1"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_COMPRESS_ABOVE = 256  # values
 _SIGNAL = "intensity"
 #: Data sets of the image group beside the auxiliary images.
 _IMAGE_FIELDS = ("title", "row", "column", "row_coordinate", "column_coordinate", "slice_index", _SIGNAL,
@@ -53,23 +53,23 @@ def write_mosaic(path: str | Path, mosaic: Mosaic, *, auxiliary: Mapping[str, Ar
 
     with atomic_path(path) as aside, h5py.File(aside, "w") as file:
         file.attrs.update(NX_class="NXroot", default="entry", creator="insml")
-        entry = _group(file, "entry", "NXentry", default="mosaic")
+        entry = group(file, "entry", "NXentry", default="mosaic")
         entry["title"] = mosaic.title
         entry["definition"] = _DEFINITION
         entry["definition"].attrs["version"] = _VERSION
         entry["program_name"] = "insml"
-        _write_note(entry, "layout", layout, "axes, slices, grid and orientation of the mosaic")
-        _write_note(entry, "origin", origin, "where the mosaic comes from, and its free metadata")
+        write_note(entry, "layout", layout, "axes, slices, grid and orientation of the mosaic")
+        write_note(entry, "origin", origin, "where the mosaic comes from, and its free metadata")
         _write_image(entry, mosaic, images)
         slices = mosaic_to_slices(mosaic)
         digits = max(2, len(str(len(slices))))
         for i, one in enumerate(slices, start=1):
             _write_slice(entry, f"slice_{i:0{digits}d}", one)
         if note is not None:
-            process = _group(entry, "process_1", "NXprocess")
+            process = group(entry, "process_1", "NXprocess")
             process["program"] = "insml"
             process["sequence_index"] = 1
-            _write_note(process, "note_1", note, "results")
+            write_note(process, "note_1", note, "results")
 
 
 def read_mosaic(path: str | Path) -> Mosaic:
@@ -90,7 +90,7 @@ def read_mosaic(path: str | Path) -> Mosaic:
         if version != _VERSION:
             raise FormatError(path, f"version {_VERSION}", f"{version or 'none'}", f"{name}/definition@version")
         layout = _read_layout(path, entry)
-        origin = _read_note(path, entry, "origin")
+        origin = read_note(path, entry, "origin")
         values = dataset(path, entry, f"mosaic/{_SIGNAL}", ndim=2)[()]
         variance = dataset(path, entry, "mosaic/variance", ndim=2)[()] if "mosaic/variance" in entry else None
         title = dataset(path, entry, "title").asstr()[()]
@@ -128,30 +128,9 @@ def _json(what: str, data: Mapping[str, Any]) -> str:
         raise InsmlError(f"{what}: expected values that JSON can hold, found another ({error})") from None
 
 
-def _group(parent: Any, name: str, nx_class: str, **attributes: Any) -> Any:
-    group = parent.create_group(name)
-    group.attrs.update(NX_class=nx_class, **attributes)
-    return group
-
-
-def _write_note(parent: Any, name: str, data: str, description: str) -> None:
-    note = _group(parent, name, "NXnote")
-    note["type"] = "application/json"
-    note["description"] = description
-    note["data"] = data
-
-
-def _read_note(path: Path, entry: Any, name: str) -> Any:
-    stored = dataset(path, entry, f"{name}/data")
-    try:
-        return json.loads(text(stored[()]))
-    except ValueError as error:
-        raise FormatError(path, "JSON", f"text that is not ({error})", stored.name.strip("/")) from None
-
-
 def _read_layout(path: Path, entry: Any) -> MosaicLayout:
     try:
-        return MosaicLayout.from_dict(_read_note(path, entry, "layout"))
+        return MosaicLayout.from_dict(read_note(path, entry, "layout"))
     except FormatError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -159,32 +138,26 @@ def _read_layout(path: Path, entry: Any) -> MosaicLayout:
                           f"{entry.name.strip('/')}/layout/data") from None
 
 
-def _field(group: Any, name: str, values: NDArray[Any], long_name: str, **attributes: Any) -> None:
-    # masks and empty tiles compress well; short axes are not worth a chunk
-    options = {"compression": "gzip", "shuffle": True} if values.size > _COMPRESS_ABOVE else {}
-    group.create_dataset(name, data=values, **options).attrs.update(long_name=long_name, **attributes)
-
-
 def _write_image(entry: Any, mosaic: Mosaic, images: Mapping[str, NDArray[np.float64]]) -> None:
     layout = mosaic.layout
-    data = _group(entry, "mosaic", "NXdata", signal=_SIGNAL, axes=["row", "column"])
+    data = group(entry, "mosaic", "NXdata", signal=_SIGNAL, axes=["row", "column"])
     data["title"] = mosaic.title or "mosaic"
     blank = np.where(mosaic.mask, np.nan, mosaic.values)
-    _field(data, _SIGNAL, blank, "intensity", interpretation="image")
+    field(data, _SIGNAL, blank, "intensity", interpretation="image")
     if mosaic.variance is not None:
         variance = np.where(mosaic.mask, np.nan, mosaic.variance)
-        _field(data, "variance", variance, "variance of the intensity")
-        _field(data, f"{_SIGNAL}_errors", np.sqrt(variance), "standard deviation of the intensity")
+        field(data, "variance", variance, "variance of the intensity")
+        field(data, f"{_SIGNAL}_errors", np.sqrt(variance), "standard deviation of the intensity")
     for axis, name in enumerate(("row", "column")):
-        _field(data, name, np.arange(layout.shape[axis], dtype=float), f"{name} (pixel)")
+        field(data, name, np.arange(layout.shape[axis], dtype=float), f"{name} (pixel)")
         sign, label = layout.orientation[axis][0], layout.orientation[axis][1:]
         centres = next(a for a in layout.axes if a.label == label).centres
-        _field(data, f"{name}_coordinate", np.tile(centres[::-1] if sign == "-" else centres, layout.grid[axis]),
+        field(data, f"{name}_coordinate", np.tile(centres[::-1] if sign == "-" else centres, layout.grid[axis]),
                f"{label} (r.l.u.) of each {name}")
     index = np.broadcast_to(np.arange(len(layout.slices), dtype=np.int32)[:, None, None], layout.stack_shape)
-    _field(data, "slice_index", layout.assemble(index, fill=-1), "slice of each pixel, from 0; -1 for none")
+    field(data, "slice_index", layout.assemble(index, fill=-1), "slice of each pixel, from 0; -1 for none")
     for name, image in images.items():
-        _field(data, name, image, name.replace("_", " "), interpretation="image")
+        field(data, name, image, name.replace("_", " "), interpretation="image")
     if images:
         data.attrs["auxiliary_signals"] = list(images)
 
@@ -194,18 +167,18 @@ def _write_slice(entry: Any, name: str, one: Slice) -> None:
     names = [a.label if _NAME.fullmatch(a.label) else f"axis_{i}" for i, a in enumerate(one.axes)]
     if set(names) & {_SIGNAL, f"{_SIGNAL}_errors", "title", "energy_transfer", "incident_energy"}:
         names = ["axis_0", "axis_1"]
-    data = _group(entry, name, "NXdata", signal=_SIGNAL, axes=names)
+    data = group(entry, name, "NXdata", signal=_SIGNAL, axes=names)
     data["title"] = one.spec.label
-    _field(data, _SIGNAL, np.where(one.mask, np.nan, one.values), "intensity", interpretation="image")
+    field(data, _SIGNAL, np.where(one.mask, np.nan, one.values), "intensity", interpretation="image")
     if one.variance is not None:
-        _field(data, f"{_SIGNAL}_errors", np.sqrt(np.where(one.mask, np.nan, one.variance)),
+        field(data, f"{_SIGNAL}_errors", np.sqrt(np.where(one.mask, np.nan, one.variance)),
                "standard deviation of the intensity")
-    for dimension, (axis, field) in enumerate(zip(one.axes, names, strict=True)):
+    for dimension, (axis, own) in enumerate(zip(one.axes, names, strict=True)):
         direction = ", ".join(f"{x:g}" for x in axis.vector)
-        _field(data, field, axis.centres, f"{axis.label} along [{direction}] (r.l.u.)", units="r.l.u.")
-        _field(data, f"{field}_edges", axis.edges, f"bin edges of {axis.label}", units="r.l.u.")
-        data.attrs[f"{field}_indices"] = dimension
-    _field(data, "energy_transfer", np.array(one.spec.energy), "energy window of the slice", units="meV")
+        field(data, own, axis.centres, f"{axis.label} along [{direction}] (r.l.u.)", units="r.l.u.")
+        field(data, f"{own}_edges", axis.edges, f"bin edges of {axis.label}", units="r.l.u.")
+        data.attrs[f"{own}_indices"] = dimension
+    field(data, "energy_transfer", np.array(one.spec.energy), "energy window of the slice", units="meV")
     if one.spec.ei is not None:
         data["incident_energy"] = one.spec.ei
         data["incident_energy"].attrs["units"] = "meV"

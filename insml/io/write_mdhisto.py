@@ -20,7 +20,7 @@ _HKL = 3
 
 
 def write_mdhisto(path: str | Path, signal: Array, axes: Sequence[HistogramAxis], *, lattice: Lattice, ub: Array,
-                  variance: Array | None = None, title: str = "") -> None:
+                  variance: Array | None = None, num_events: Array | None = None, title: str = "") -> None:
     """Write an intensity on a grid as ki - kf; the file is complete or not there.
 
     Parameters
@@ -29,7 +29,7 @@ def write_mdhisto(path: str | Path, signal: Array, axes: Sequence[HistogramAxis]
     axes : three momentum axes with directions in r.l.u., then an energy axis if there is one; bins of equal width, the only
         ones Mantid has. Names and units are made here, from kind and direction.
     lattice, ub : the crystal and (3, 3) its orientation, Q = ub @ hkl in 1/Angstrom, 2 pi included.
-    variance : of ``signal``; 0 by default.
+    variance : of ``signal``; 0 by default. num_events : of each bin; 1 by default.
 
     Raises
     ------
@@ -41,6 +41,7 @@ def write_mdhisto(path: str | Path, signal: Array, axes: Sequence[HistogramAxis]
     directions = np.array([axis.direction for axis in axes[:3]], float)
     known = np.isfinite(signal)
     errors = np.where(known, 0.0, np.nan) if variance is None else np.asarray(variance, float)
+    events = known.astype(float) if num_events is None else num_events
     order = tuple(range(len(axes)))[::-1]  # the first axis runs fastest
     with atomic_path(path) as aside, h5py.File(aside, "w") as file:
         entry = _group(file, "MDHistoWorkspace", "NXentry", SaveMDVersion=np.int32(2), QConvention="Inelastic")
@@ -54,7 +55,7 @@ def write_mdhisto(path: str | Path, signal: Array, axes: Sequence[HistogramAxis]
                 _attributes(data[f"D{d}"], long_name="DeltaE", units="DeltaE", frame="General Frame")
             else:
                 _attributes(data[f"D{d}"], long_name=_name(directions[d]), units="r.l.u.", frame="HKL")
-        for name, values in (("signal", signal), ("errors_squared", errors), ("num_events", known.astype(float)),
+        for name, values in (("signal", signal), ("errors_squared", errors), ("num_events", events),
                              ("mask", (~known).astype(np.int8))):
             data.create_dataset(name, data=np.ascontiguousarray(values.transpose(order)), compression="gzip", shuffle=True)
         _attributes(data["signal"], signal=np.int32(1), axes=":".join(f"D{d}" for d in order))
