@@ -1,6 +1,6 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,10 +183,11 @@ class Generator:
 
 def accumulate(
     source: _Pixels, target: Target, *, ranges: NDArray[np.int64] | None, parts: int, first: int, last: int, threads: int,
+    progress: Callable[[int], Any] | None = None,
 ) -> _Sums: ...
 def arrange(
     source: _Pixels, target: Target, *, ranges: NDArray[np.int64] | None, blocks: int, out: tuple[Path, int] | None,
-    memory: int, threads: int,
+    memory: int, threads: int, progress: Callable[[int], Any] | None = None,
 ) -> _Arranged: ...
 def candidates(
     target: Target, *, turn: _Rows, shift: Sequence[float], energy: float, edges: Sequence[_Floats],

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from insml.errors import GeometryError, ModelError
-from insml.operations.pages import Page, Progress, pages, rewritten
+from insml.operations.pages import Page, pages, rewritten
 from insml.sqw.coordinates import bin_centres
+from insml.sqw.cut import Progress
 from insml.sqw.data import Sqw
 from insml.sqw.image import Dnd
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from insml.errors import GeometryError
 from insml.io.atomic import atomic_path
-from insml.sqw.cut import of_sums, write_arranged
+from insml.sqw.cut import Progress, of_sums, write_arranged
 from insml.sqw.data import Sqw
 from insml.sqw.image import Dnd
 from insml.sqw.pixels import BYTES, COLUMNS, Pixels
@@ -35,7 +35,6 @@ class Page:
 
 #: Gives which pixels of a page stay; may change their values in place.
 Change = Callable[[Page], NDArray[np.bool_] | None]
-Progress = Callable[[str, int, int], None]
 
 
 def pages(data: Sqw, wanted: NDArray[np.bool_] | None = None) -> Iterator[Page]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import product
@@ -28,6 +28,8 @@ from insml.sqw.projection import CylinderProj, LineProj, Projection
 from insml.sqw.symmetry import Symop, affine_of
 
 Array = NDArray[np.float64]
+#: Called with what is done, how much of it, and of how much.
+Progress = Callable[[str, int, int], None]
 
 #: Parts whose sums are added as a tree; fewer where bins are many, so that all parts of all threads fit into this much.
 _PARTS, _TABLES = 64, 1 << 29
@@ -54,14 +56,14 @@ class Plan:
 
 
 def cut(source: Any, *arguments: Any, symmetry: Sequence[Symop | Sequence[Symop]] = (), keep_pixels: bool = True,
-        filename: str | Path | None = None, threads: int = 0) -> Any:
+        filename: str | Path | None = None, threads: int = 0, progress: Progress | None = None) -> Any:
     """Bins of pixels along the axes of a projection.
 
     ``cut(w, proj, p1, p2, p3, p4)``; without ``proj`` the axes of ``w``, and four p or one for each plotted axis.
 
     Parameters
     ----------
-    source : Sqw, Dnd, or the path of a file.
+    source : Sqw, Dnd, or the path of a file; a list of them for a list of cuts.
     p1, ... : None or [] as it is; step; [lo, hi] to integrate; [lo, step, hi] first and last bin centres;
         [lo, separation, hi, width] for a list of cuts. Absent ones are None. 0 is the step as it is, infinities are the
         data's.
@@ -70,18 +72,25 @@ def cut(source: Any, *arguments: Any, symmetry: Sequence[Symop | Sequence[Symop]
     keep_pixels : give an Sqw; otherwise, and from a Dnd, a Dnd.
     filename : write the cut (version 4) and give it from there, whatever its size.
     threads : 0 for one per core; bits do not depend on it.
+    progress : called with what is done, how many pixels of it, and of how many. Ctrl-C ends a cut at any time.
 
     Raises
     ------
     GeometryError : bins or projections that cannot be. FormatError : a damaged file.
     """
+    if isinstance(source, (list, tuple)):
+        if filename is not None:
+            raise GeometryError(f"cut: expected one source for a file, found {len(source)}")
+        return [cut(one, *arguments, symmetry=symmetry, keep_pixels=keep_pixels, threads=threads, progress=progress)
+                for one in source]
     data = _opened(source)
     projection, descriptors = _split(data, arguments)
     beside = [several(d) for d in descriptors]
     if any(beside):
         if filename is not None:
             raise GeometryError("bins: expected one cut to write, found [lo, separation, hi, width]")
-        return [cut(data, projection, *chosen, symmetry=symmetry, keep_pixels=keep_pixels, threads=threads)
+        return [cut(data, projection, *chosen, symmetry=symmetry, keep_pixels=keep_pixels, threads=threads,
+                    progress=progress)
                 for chosen in product(*(b if b else [d] for b, d in zip(beside, descriptors, strict=True)))]
     if isinstance(data, Dnd):
         from insml.sqw.rebin import cut_image
@@ -92,9 +101,9 @@ def cut(source: Any, *arguments: Any, symmetry: Sequence[Symop | Sequence[Symop]
         return _written(found, filename) if filename is not None else found
     plan = make_plan(data, projection, descriptors, symmetry)
     if not keep_pixels:
-        image = accumulated(data, plan, threads)
+        image = accumulated(data, plan, threads, progress)
         return _written(image, filename) if filename is not None else image
-    return arranged(data, plan, filename, threads)
+    return arranged(data, plan, filename, threads, progress)
 
 
 def _opened(source: Any) -> Sqw | Dnd:
@@ -103,7 +112,8 @@ def _opened(source: Any) -> Sqw | Dnd:
 
         source = open_any(source)
     if not isinstance(source, (Sqw, Dnd)):
-        raise GeometryError(f"cut: expected an Sqw, a Dnd or the path of their file, found {type(source).__name__}")
+        raise GeometryError(f"cut: expected an Sqw, a Dnd or the path of their file, found {type(source).__name__}; "
+                            "gen_sqw makes pixels of runs")
     return source
 
 
@@ -236,12 +246,25 @@ def parts_of(bins: int) -> int:
     return parts
 
 
-def accumulated(data: Sqw, plan: Plan, threads: int = 0) -> Dnd:
+def accumulated(data: Sqw, plan: Plan, threads: int = 0, progress: Progress | None = None) -> Dnd:
     """The image of a cut, without its pixels."""
     parts = parts_of(plan.axes.bins)
-    sums = _core.accumulate(data.pixels.source, plan.target, ranges=plan.ranges, parts=parts, first=0, last=parts,
-                            threads=threads)
-    return of_sums(_empty(plan, data.image), *sums)
+    return of_sums(empty(plan, data.image), *sums_of_parts(data, plan, 0, parts, parts, threads, progress))
+
+
+def sums_of_parts(data: Sqw, plan: Plan, first: int, last: int, parts: int, threads: int = 0,
+                  progress: Progress | None = None) -> tuple[Array, Array, NDArray[np.uint64]]:
+    """Sums of signal and variance and numbers of pixels by bin, of a branch of the tree of ``parts``."""
+    wanted = (len(data.pixels) if plan.ranges is None else plan.wanted) * (last - first) // parts
+    return _core.accumulate(data.pixels.source, plan.target, ranges=plan.ranges, parts=parts, first=first, last=last,
+                            threads=threads, progress=_telling(progress, "adding pixels", wanted))
+
+
+def _telling(progress: Progress | None, what: str, of: int) -> Callable[[int], None] | None:
+    if progress is None:
+        return None
+    told = progress
+    return lambda done: told(what, min(done, of), of)
 
 
 def of_sums(frame: Dnd, signal: Array, variance: Array, npix: NDArray[np.uint64]) -> Dnd:
@@ -251,20 +274,22 @@ def of_sums(frame: Dnd, signal: Array, variance: Array, npix: NDArray[np.uint64]
     return Dnd.of(frame.axes, frame.projection, frame.lattice, mean, error, count, frame.title)
 
 
-def _empty(plan: Plan, source: Dnd) -> Dnd:
+def empty(plan: Plan, source: Dnd) -> Dnd:
+    """The image of a cut that is not made yet."""
     return Dnd(plan.axes, plan.projection, source.lattice, _nothing, source.title)
 
 
-def arranged(data: Sqw, plan: Plan, filename: str | Path | None = None, threads: int = 0) -> Sqw:
+def arranged(data: Sqw, plan: Plan, filename: str | Path | None = None, threads: int = 0,
+             progress: Progress | None = None) -> Sqw:
     """A cut with its pixels, in memory or in a file."""
     wanted = len(data.pixels) if plan.ranges is None else plan.wanted
     blocks = max(1, min(512, wanted // _BLOCK))
 
     def arrange(out: tuple[Path, int] | None) -> Any:
         return _core.arrange(data.pixels.source, plan.target, ranges=plan.ranges, blocks=blocks, out=out, memory=MEMORY,
-                             threads=threads)
+                             threads=threads, progress=_telling(progress, "sorting pixels", 3 * wanted))
 
-    made = replace(data, image=_empty(plan, data.image), pixel_range=_finite(plan.axes, data), filename="", filepath="")
+    made = replace(data, image=empty(plan, data.image), pixel_range=_finite(plan.axes, data), filename="", filepath="")
     if filename is None:
         signal, variance, npix, pixels = arrange(None)
         return replace(made, image=of_sums(made.image, signal, variance, npix), pixels=Pixels(pixels))
@@ -340,5 +365,5 @@ def _written(image: Dnd, filename: str | Path) -> Dnd:
     return found
 
 
-__all__ = ["Bins", "Plan", "accumulated", "arranged", "core_target", "cut", "existing", "make_plan", "of_sums",
-           "plan_of", "write_arranged"]
+__all__ = ["Bins", "Plan", "accumulated", "arranged", "core_target", "cut", "empty", "existing", "make_plan", "of_sums",
+           "plan_of", "sums_of_parts", "write_arranged"]

@@ -25,7 +25,7 @@ from insml.io.detectors import detector_table
 from insml.io.nxspe import Run, read_nxspe
 from insml.io.sqw.write import Head
 from insml.sqw.axes import Axes
-from insml.sqw.cut import MEMORY, Plan, core_target, of_sums, write_arranged
+from insml.sqw.cut import MEMORY, Plan, Progress, core_target, of_sums, write_arranged
 from insml.sqw.data import Sqw
 from insml.sqw.detectors import DetectorTable
 from insml.sqw.frame import crystal_cartesian
@@ -42,8 +42,6 @@ ENERGY_OF_K2 = 2.072124624737861
 GRID = 50
 #: Values read from a file at a time while it is looked through.
 _SLAB = 1 << 22
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

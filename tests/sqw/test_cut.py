@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from insml.io import read_sqw, write_sqw
 from insml.sqw import CylinderProj, Dnd, LineProj, SphereProj, Sqw
 from insml.sqw import cut as module
 from insml.sqw.cut import cut
+from insml.sqw.pixels import Pixels
 from insml.sqw.symmetry import affine_of
 
 B = Orientation(LATTICE, (1, 0, 0), (0, 1, 0)).b
@@ -273,3 +277,44 @@ def test_projections_that_cannot_be_are_named(make: Any) -> None:
 def test_other_things_are_refused(data: Sqw) -> None:
     with pytest.raises(GeometryError, match="expected an Sqw"):
         insml.cut(np.zeros(3), [0, 1])
+
+
+def test_lists_of_sources_are_lists_of_cuts(data: Sqw, tmp_path: Path) -> None:
+    bins = (LineProj((1, 0, 0), (0, 1, 0)), [-1, 0.5, 1], [-3, 3], [-3, 3], [0, 5, 30])
+    both = cut([data, data.image], [-2, 2], [-2, 2], [-2, 2], [], keep_pixels=False)
+    assert [type(w).__name__ for w in both] == ["Dnd", "Dnd"]
+    np.testing.assert_array_equal(cut([data], *bins)[0].npix, cut(data, *bins).npix)
+    with pytest.raises(GeometryError, match="expected one source for a file, found 2"):
+        cut([data, data], *bins, filename=tmp_path / "w.sqw")
+
+
+def test_ctrl_c_ends_a_cut(data: Sqw, tmp_path: Path) -> None:
+    """A signal in the middle, from what is told of the work; nothing is left of a file."""
+    def told(what: str, done: int, of: int) -> None:
+        assert 0 <= done <= of
+        raise KeyboardInterrupt
+
+    many = 4_000_000 // len(data.pixels)
+    image = Dnd.of(data.axes, data.projection, data.image.lattice, data.signal, data.variance, data.npix * np.uint64(many))
+    order = np.repeat(np.arange(data.counted.size), data.counted.astype(int))
+    pixels = np.repeat(data.pixels.read(), many, axis=0)
+    assert (np.diff(order) >= 0).all()
+    big = replace(data, image=image, pixels=Pixels(pixels))
+    # pixels in no bin are tried with all operations, which takes a while
+    bins = (SphereProj(), [0, 0.1, 5], [0, 60], [-180, 180], [0, 1, 30])
+    turns = [SymopRotation((1, 1, 1), 5.0 * n) for n in range(1, 30)]
+    for keep, filename in ((False, None), (True, None), (True, tmp_path / "w.sqw")):
+        with pytest.raises(KeyboardInterrupt):
+            cut(big, *bins, keep_pixels=keep, filename=filename, threads=1, symmetry=turns, progress=told)
+    assert list(tmp_path.iterdir()) == []
+    # the signal itself, which the core looks for
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        cut(big, *bins, keep_pixels=False, threads=1, symmetry=turns)
+    timer.join()
+    seen: list[tuple[str, int, int]] = []
+    whole = cut(big, *bins, keep_pixels=False, threads=1, symmetry=turns, progress=lambda *given: seen.append(given))
+    assert len(seen) > 1
+    assert [d for _, d, _ in seen] == sorted(d for _, d, _ in seen)
+    np.testing.assert_array_equal(whole.npix, cut(big, *bins, keep_pixels=False, symmetry=turns).npix)

@@ -8,6 +8,7 @@ use insml_core::pixels::grid::{Axis, Grid};
 use insml_core::pixels::projection::{Projection, Shape};
 use insml_core::pixels::source::{Selection, Source};
 use insml_core::pixels::target::Target;
+use insml_core::pixels::watch::Watch;
 use std::hint::black_box;
 
 const PIXELS: usize = 2_000_000;
@@ -34,7 +35,7 @@ fn target(shape: Shape, bins: [usize; 4]) -> Target {
 
 fn cuts(c: &mut Criterion) {
     let values = pixels();
-    let source = Source::Memory(&values);
+    let source = Source::memory(&values);
     let whole: Vec<_> = std::iter::once(0..PIXELS).collect();
     let mut group = c.benchmark_group("cut");
     group.throughput(Throughput::Bytes((PIXELS * FIELDS * 4) as u64));
@@ -65,7 +66,7 @@ fn cuts(c: &mut Criterion) {
             let n = counts.pixels();
             let plan = Arrangement::new(kept.clone(), counts, Store::memory(n));
             plan.gather(&feed, 0, 8, 1).unwrap();
-            plan.sort(&Store::memory(n), 1).unwrap()
+            plan.sort(&Store::memory(n), &Watch::default(), 1).unwrap()
         })
     });
     group.finish();

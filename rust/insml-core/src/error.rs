@@ -14,6 +14,8 @@ pub enum Error {
     File(String),
     #[error("numerical failure: {0}")]
     Numerical(String),
+    #[error("stopped")]
+    Stopped,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -13,6 +13,7 @@ pub fn to_python(py: Python<'_>, error: Error) -> PyErr {
             Error::Model(message) => errors.getattr("ModelError")?.call1((message,)),
             Error::Geometry(message) => errors.getattr("GeometryError")?.call1((message,)),
             Error::File(message) | Error::Numerical(message) => errors.getattr("InsmlError")?.call1((message,)),
+            Error::Stopped => errors.getattr("InsmlError")?.call1(("stopped",)),
         }
     })();
     match made {

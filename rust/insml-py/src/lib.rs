@@ -11,6 +11,7 @@ mod pixels;
 mod sobol;
 mod spinwave;
 mod table;
+mod watched;
 
 use pyo3::prelude::*;
 

@@ -1,6 +1,7 @@
 //! `Target`, `accumulate`, `arrange`, `candidates`, `Generator`: pixels into the bins of a cut.
 
 use crate::error::to_python;
+use crate::watched::watched;
 use insml_core::Error;
 use insml_core::pixels::accumulate::{accumulate as core_accumulate, limits};
 use insml_core::pixels::arrange::{Arrangement, Counts, Feed, Store};
@@ -10,6 +11,7 @@ use insml_core::pixels::grid::{Axis, Grid};
 use insml_core::pixels::projection::{Projection, Shape};
 use insml_core::pixels::source::{Selection, Source, Stored};
 use insml_core::pixels::target::{Operation, Target as CoreTarget};
+use insml_core::pixels::watch::Watch;
 use insml_core::pixels::{BYTES, FIELDS, LANES, NOWHERE};
 use insml_core::vec3::{Mat3, Vec3};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -33,10 +35,10 @@ pub enum Given<'py> {
 impl Given<'_> {
     fn source(&self, py: Python<'_>) -> PyResult<Source<'_>> {
         match self {
-            Self::Memory(pixels) if pixels.as_array().ncols() == FIELDS => Ok(Source::Memory(pixels.as_slice()?)),
+            Self::Memory(pixels) if pixels.as_array().ncols() == FIELDS => Ok(Source::memory(pixels.as_slice()?)),
             Self::Memory(_) => Err(PyValueError::new_err("pixels: expected (n, 9)")),
             Self::Stored(path, start, count) => {
-                Ok(Source::Stored(Stored::open(path, *start, *count).map_err(|e| to_python(py, e))?))
+                Ok(Source::stored(Stored::open(path, *start, *count).map_err(|e| to_python(py, e))?))
             }
         }
     }
@@ -106,7 +108,7 @@ impl Target {
 
 /// Sums of signal and variance and numbers of pixels, by bin, of a branch of the tree of parts: see the core.
 #[pyfunction]
-#[pyo3(signature = (source, target, *, ranges, parts, first, last, threads))]
+#[pyo3(signature = (source, target, *, ranges, parts, first, last, threads, progress=None))]
 #[allow(clippy::too_many_arguments)]
 pub fn accumulate<'py>(
     py: Python<'py>,
@@ -117,15 +119,16 @@ pub fn accumulate<'py>(
     first: usize,
     last: usize,
     threads: usize,
+    progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<(Floats<'py>, Floats<'py>, Counted<'py>)> {
     let source = source.source(py)?;
     let ranges = stretches(ranges.as_ref(), source.len())?;
     if first > last || last > parts {
         return Err(PyValueError::new_err(format!("parts: expected some of {parts}, found {first} to {last}")));
     }
-    let sums = py
-        .detach(|| core_accumulate(&source, &target.inner, &ranges, parts, first..last, threads))
-        .map_err(|e| to_python(py, e))?;
+    let sums = watched(py, progress.as_ref(), |watch| {
+        core_accumulate(&source.watched(watch), &target.inner, &ranges, parts, first..last, threads)
+    })?;
     let signal: Vec<f64> = sums.iter().map(|s| s.signal()).collect();
     let variance: Vec<f64> = sums.iter().map(|s| s.variance()).collect();
     let npix: Vec<u64> = sums.iter().map(|s| s.pixels()).collect();
@@ -137,7 +140,7 @@ pub fn accumulate<'py>(
 #[pyo3(signature = (source, *, threads))]
 pub fn pixel_limits(py: Python<'_>, source: Given<'_>, threads: usize) -> PyResult<[[f32; 2]; FIELDS]> {
     let source = source.source(py)?;
-    py.detach(|| limits(&source, threads)).map_err(|e| to_python(py, e))
+    watched(py, None, |watch| limits(&source.watched(watch), threads))
 }
 
 /// Stretches (n, 2) of a file in the order of its bins that can hold pixels of `target`. Q = `turn` x + `shift`.
@@ -185,7 +188,7 @@ fn store(out: Option<&(PathBuf, u64)>, pixels: usize) -> Result<Store, Error> {
 /// Pixels of the bins of `target`, in their order: into `out` (path of a file that is there, first byte), or memory where it
 /// is None. More than `memory` bytes of them are put in order in the file.
 #[pyfunction]
-#[pyo3(signature = (source, target, *, ranges, blocks, out, memory, threads))]
+#[pyo3(signature = (source, target, *, ranges, blocks, out, memory, threads, progress=None))]
 #[allow(clippy::too_many_arguments)]
 pub fn arrange<'py>(
     py: Python<'py>,
@@ -196,11 +199,13 @@ pub fn arrange<'py>(
     out: Option<(PathBuf, u64)>,
     memory: usize,
     threads: usize,
+    progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Arranged<'py>> {
     let source = source.source(py)?;
     let ranges = stretches(ranges.as_ref(), source.len())?;
     let target = target.inner.clone();
-    let work = || {
+    let work = |watch: &Watch| {
+        let source = source.watched(watch);
         let feed = Selection { source: &source, ranges: &ranges, blocks };
         let mut counts = Counts::new(target.grid.bins());
         counts.add(&feed, &target, blocks, threads)?;
@@ -208,17 +213,17 @@ pub fn arrange<'py>(
         let gathered = store(out.as_ref().filter(|_| n * BYTES > memory), n)?;
         let plan = Arrangement::new(target, counts, gathered);
         plan.gather(&feed, 0, blocks, threads)?;
-        sorted(plan, out.as_ref(), threads)
+        sorted(plan, out.as_ref(), watch, threads)
     };
-    let (sums, npix, out) = py.detach(work).map_err(|e| to_python(py, e))?;
+    let (sums, npix, out) = watched(py, progress.as_ref(), work)?;
     arranged(py, sums, npix, out)
 }
 
 type Sorted = ([Vec<f64>; 2], Vec<u64>, Store);
 
-fn sorted(plan: Arrangement, out: Option<&(PathBuf, u64)>, threads: usize) -> Result<Sorted, Error> {
+fn sorted(plan: Arrangement, out: Option<&(PathBuf, u64)>, watch: &Watch, threads: usize) -> Result<Sorted, Error> {
     let out = store(out, plan.pixels())?;
-    let sums = plan.sort(&out, threads)?;
+    let sums = plan.sort(&out, watch, threads)?;
     Ok((sums, plan.into_npix(), out))
 }
 
@@ -430,8 +435,8 @@ impl Generator {
     fn finish<'py>(&self, py: Python<'py>, out: Option<(PathBuf, u64)>) -> PyResult<Arranged<'py>> {
         let stage = std::mem::replace(&mut *self.stage.lock().unwrap_or_else(|e| e.into_inner()), Stage::Done);
         let Stage::Gathering(plan, _) = stage else { return Err(wrong()) };
-        let work = || sorted(*plan, out.as_ref(), self.threads);
-        let (sums, npix, out) = py.detach(work).map_err(|e| to_python(py, e))?;
+        let work = |watch: &Watch| sorted(*plan, out.as_ref(), watch, self.threads);
+        let (sums, npix, out) = watched(py, None, work)?;
         arranged(py, sums, npix, out)
     }
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::parallel::{count_of, for_each};
 use crate::pixels::source::{failed, read_floats};
 use crate::pixels::target::Target;
+use crate::pixels::watch::Watch;
 use crate::pixels::{BYTES, FIELDS, LANES, NOWHERE, SIGNAL, VARIANCE};
 use std::fs::File;
 use std::ops::Range;
@@ -263,10 +264,12 @@ impl Arrangement {
     }
 
     /// Sorts what was gathered, in place if it is in a file, otherwise into `out`; sums of signal and of variance by bin.
-    pub fn sort(&self, out: &Store, threads: usize) -> Result<[Vec<f64>; 2]> {
+    pub fn sort(&self, out: &Store, watch: &Watch, threads: usize) -> Result<[Vec<f64>; 2]> {
         let out = if self.gathered.is_file() { &self.gathered } else { out };
-        let work =
-            |scratch: &mut Scratch, b: usize| Some(self.sort_bucket(&self.buckets[b], out, scratch).map(|s| (b, s)));
+        let work = |scratch: &mut Scratch, b: usize| {
+            let bucket = &self.buckets[b];
+            Some(watch.passed(bucket.count).and_then(|()| self.sort_bucket(bucket, out, scratch)).map(|s| (b, s)))
+        };
         let mut sums = [vec![0.0; self.npix.len()], vec![0.0; self.npix.len()]];
         for found in for_each(threads, 0..self.buckets.len(), Scratch::default, work) {
             let (b, own) = found?;
@@ -369,7 +372,7 @@ mod tests {
         plan.gather(&last, blocks - 1, 1, threads).unwrap();
         plan.gather(feed, 0, blocks - 1, threads).unwrap();
         let out = Store::memory(n);
-        let sums = plan.sort(&out, threads).unwrap();
+        let sums = plan.sort(&out, &Watch::default(), threads).unwrap();
         let changed = Some(vec![-1.0; 1000 * FIELDS]);
         assert!(plan.gather(&changed, 0, 1, threads).is_err());
         (out.into_memory().unwrap(), plan.into_npix(), sums)

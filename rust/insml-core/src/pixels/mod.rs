@@ -11,6 +11,7 @@ pub mod grid;
 pub mod projection;
 pub mod source;
 pub mod target;
+pub mod watch;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 

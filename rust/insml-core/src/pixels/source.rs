@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::pixels::accumulate::share;
 use crate::pixels::arrange::Feed;
+use crate::pixels::watch::Watch;
 use crate::pixels::{BYTES, FIELDS};
 use std::fs::File;
 use std::ops::Range;
@@ -11,7 +12,13 @@ use std::path::{Path, PathBuf};
 /// Pixels read at a time from a file: small enough for the second cache, large enough that the calls do not matter.
 pub const PIECE: usize = 16 * 1024;
 
-pub enum Source<'a> {
+/// Pixels, and who watches them being read.
+pub struct Source<'a> {
+    place: Place<'a>,
+    watch: Option<&'a Watch>,
+}
+
+enum Place<'a> {
     Memory(&'a [f32]),
     Stored(Stored),
 }
@@ -31,11 +38,23 @@ impl Stored {
     }
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    pub fn memory(pixels: &'a [f32]) -> Self {
+        Self { place: Place::Memory(pixels), watch: None }
+    }
+
+    pub fn stored(stored: Stored) -> Self {
+        Self { place: Place::Stored(stored), watch: None }
+    }
+
+    pub fn watched(self, watch: &'a Watch) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
     pub fn len(&self) -> usize {
-        match self {
-            Self::Memory(pixels) => pixels.len() / FIELDS,
-            Self::Stored(stored) => stored.count,
+        match &self.place {
+            Place::Memory(pixels) => pixels.len() / FIELDS,
+            Place::Stored(stored) => stored.count,
         }
     }
 
@@ -48,19 +67,20 @@ impl Source<'_> {
         if range.end > self.len() || range.start > range.end {
             return Err(Error::Geometry(format!("pixels: expected some of {}, found {range:?}", self.len())));
         }
-        match self {
-            Self::Memory(pixels) => work(&pixels[range.start * FIELDS..range.end * FIELDS]),
-            Self::Stored(stored) => {
-                buffer.resize(PIECE * FIELDS, 0.0);
-                let mut at = range.start;
-                while at < range.end {
-                    let count = PIECE.min(range.end - at);
+        for at in range.clone().step_by(PIECE) {
+            let count = PIECE.min(range.end - at);
+            match &self.place {
+                Place::Memory(pixels) => work(&pixels[at * FIELDS..(at + count) * FIELDS]),
+                Place::Stored(stored) => {
+                    buffer.resize(PIECE * FIELDS, 0.0);
                     let piece = &mut buffer[..count * FIELDS];
                     read_floats(&stored.file, stored.start + (at * BYTES) as u64, piece)
                         .map_err(|e| failed(&stored.path, &e))?;
                     work(piece);
-                    at += count;
                 }
+            }
+            if let Some(watch) = self.watch {
+                watch.passed(count)?;
             }
         }
         Ok(())
@@ -110,14 +130,11 @@ impl Feed for Selection<'_> {
     fn read(&self, block: usize, buffer: &mut Vec<f32>, work: &mut dyn FnMut(&mut [f32])) -> Result<()> {
         let mut own = Vec::new();
         for range in share(self.ranges, block, self.blocks) {
-            // in pieces also from memory, as they are copied to be changed
-            for at in range.clone().step_by(PIECE) {
-                self.source.read(at..range.end.min(at + PIECE), buffer, |pixels| {
-                    own.clear();
-                    own.extend_from_slice(pixels);
-                    work(&mut own);
-                })?;
-            }
+            self.source.read(range, buffer, |pixels| {
+                own.clear();
+                own.extend_from_slice(pixels);
+                work(&mut own);
+            })?;
         }
         Ok(())
     }
