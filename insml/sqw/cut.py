@@ -43,12 +43,14 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Bins of a cut, resolved. ``ranges``: stretches of pixels that can lie in them, None for all."""
+    """Bins of a cut, resolved. ``ranges``: stretches of pixels that can lie in them, None for all. ``bare``: the target for
+    pixels that operations have moved already."""
 
     axes: Axes
     projection: Projection
     target: _core.Target
     ranges: NDArray[np.int64] | None
+    bare: _core.Target
 
     @property
     def wanted(self) -> int:
@@ -84,7 +86,7 @@ def cut(source: Any, *arguments: Any, symmetry: Sequence[Symop | Sequence[Symop]
         return [cut(one, *arguments, symmetry=symmetry, keep_pixels=keep_pixels, threads=threads, progress=progress)
                 for one in source]
     data = _opened(source)
-    projection, descriptors = _split(data, arguments)
+    projection, descriptors = split_arguments(data, arguments)
     beside = [several(d) for d in descriptors]
     if any(beside):
         if filename is not None:
@@ -117,7 +119,8 @@ def _opened(source: Any) -> Sqw | Dnd:
     return source
 
 
-def _split(data: Sqw | Dnd, arguments: tuple[Any, ...]) -> tuple[Projection | None, list[Any]]:
+def split_arguments(data: Sqw | Dnd, arguments: tuple[Any, ...]) -> tuple[Projection | None, list[Any]]:
+    """A projection, if there is one, and descriptors of four axes."""
     projection, given = None, list(arguments)
     if given and (isinstance(given[0], Projection) or len(given) == 5):
         projection, *given = given
@@ -159,7 +162,8 @@ def _reaching(edges: Array, known: Existing) -> Array:
 def plan_of(data: Sqw, projection: Projection, axes: Axes, symmetry: Sequence[Symop | Sequence[Symop]] = ()) -> Plan:
     """For bins that are known."""
     target = core_target(projection, axes, data.image.lattice, symmetry, data.to_rlu)
-    return Plan(axes, projection, target, _ranges(data, target))
+    bare = core_target(projection, axes, data.image.lattice, (), data.to_rlu) if symmetry else target
+    return Plan(axes, projection, target, _ranges(data, target), bare)
 
 
 def core_target(projection: Projection, axes: Axes, lattice: Lattice,
@@ -366,4 +370,4 @@ def _written(image: Dnd, filename: str | Path) -> Dnd:
 
 
 __all__ = ["Bins", "Plan", "accumulated", "arranged", "core_target", "cut", "empty", "existing", "make_plan", "of_sums",
-           "plan_of", "sums_of_parts", "write_arranged"]
+           "plan_of", "split_arguments", "sums_of_parts", "write_arranged"]

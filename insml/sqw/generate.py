@@ -78,8 +78,22 @@ def generate(runs: Sequence[str | Path | Run], filename: str | Path | None, *, l
     FormatError : damaged files, no psi. GeometryError : detectors that differ between runs, settings of other lengths,
     energy transfers that neutrons cannot have.
     """
-    told = progress or (lambda what, done, of: None)
     planned = plan_runs(runs, lattice, u, v, {"psi": psi, "omega": omega, "dpsi": dpsi, "gl": gl, "gs": gs}, efix, emode)
+    return generate_planned(planned, filename, grid=default_grid(len(planned), grid), limits=limits,
+                            energy_of_k2=energy_of_k2, threads=threads, progress=progress)
+
+
+def default_grid(runs: int, grid: Sequence[int] | None) -> Sequence[int]:
+    """Four numbers of bins: those given, or Horace's for so many runs."""
+    return [GRID if runs > 1 else 1] * 4 if grid is None else grid
+
+
+def generate_planned(planned: Sequence[Planned], filename: str | Path | None, *, grid: Sequence[int],
+                     limits: ArrayLike | None = None, energy_of_k2: float = ENERGY_OF_K2, threads: int = 0,
+                     progress: Progress | None = None) -> Sqw:
+    """:func:`generate` of runs that were planned, all of them or some."""
+    told = progress or (lambda what, done, of: None)
+    lattice = planned[0].header.orientation.lattice
     used = []
     for n, p in enumerate(planned):
         told("looking for detectors", n, len(planned))
@@ -88,7 +102,7 @@ def generate(runs: Sequence[str | Path | Run], filename: str | Path | None, *, l
     box = limits_of(geometries) if limits is None else np.asarray(limits, float)
     if box.shape != (2, 4) or not (np.isfinite(box).all() and (box[1] > box[0]).all()):
         raise GeometryError(f"limits: expected (2, 4) ascending, found {box.tolist()}")
-    plan = grid_of(box, [GRID if len(planned) > 1 else 1] * 4 if grid is None else grid, lattice)
+    plan = grid_of(box, grid, lattice)
     generator = _core.Generator(plan.target, threads)
     for n, geometry in enumerate(geometries):
         told("counting pixels", n, len(planned))
@@ -104,7 +118,7 @@ def generate(runs: Sequence[str | Path | Run], filename: str | Path | None, *, l
             return replace(made, image=of_sums(made.image, signal, variance, npix), pixels=Pixels(pixels))
         return write_arranged(made, path, atomic_path(path), lambda out: generator.finish(out)[:3])
     start = Head(made, 4, path).length()
-    journal = _Journal(path, _fingerprint(planned, box, plan, energy_of_k2), start + generator.pixels * BYTES)
+    journal = _Journal(path, fingerprint(planned, box, plan, energy_of_k2), start + generator.pixels * BYTES)
     generator.start((journal.pixels, start))
     work.gather(journal.done(), journal.add)
     told("sorting pixels", 0, 1)
@@ -179,8 +193,12 @@ def geometry_of(planned: Planned, used: NDArray[np.bool_], energy_of_k2: float) 
 
 
 def limits_of(geometries: Sequence[_core.RunGeometry]) -> Array:
-    """(2, 4) of all runs, a little wider, so that rounding leaves no pixel outside."""
-    each = np.array([g.limits() for g in geometries])
+    """(2, 4) of all runs."""
+    return limits_around(np.array([g.limits() for g in geometries]))
+
+
+def limits_around(each: Array) -> Array:
+    """(2, 4) around limits of runs (n, 4, 2), a little wider, so that rounding leaves no pixel outside."""
     low, high = each[..., 0].min(axis=0), each[..., 1].max(axis=0)
     if not (low <= high).all():
         raise GeometryError("runs: expected at least one detector with data, found none")
@@ -195,7 +213,8 @@ def grid_of(box: Array, grid: Sequence[int], lattice: Lattice) -> Plan:
     edges = tuple(np.linspace(low, high, int(n) + 1) for low, high, n in zip(*box, grid, strict=True))
     axes = Axes(edges, tuple(n for n in range(4) if grid[n] > 1))
     projection = LineProj((1, 0, 0), (0, 1, 0), type="aaa")
-    return Plan(axes, projection, core_target(projection, axes, lattice), None)
+    target = core_target(projection, axes, lattice)
+    return Plan(axes, projection, target, None, target)
 
 
 def frame_of(planned: Sequence[Planned], plan: Plan, lattice: Lattice, box: Array) -> Sqw:
@@ -239,14 +258,15 @@ def scaling(planned: Planned) -> Array:
     return np.asarray(np.sqrt(ratio))
 
 
-def _fingerprint(planned: Sequence[Planned], box: Array, plan: Plan, energy_of_k2: float) -> str:
+def fingerprint(planned: Sequence[Planned], box: Array, plan: Plan, energy_of_k2: float) -> str:
     """Of everything the pixels depend on."""
     parts: list[Any] = [box.tolist(), list(plan.axes.uniform), energy_of_k2]
     for p in planned:
-        stat = p.run.path.stat()
+        # runs that are made in memory have no file
+        stat = p.run.path.stat() if p.run.path.exists() else None
         o = p.header.orientation
-        parts.append([str(p.run.path.absolute()), stat.st_size, stat.st_mtime_ns, p.header.fixed_energy.tolist(),
-                      p.header.mode, o.spec_to_cc.tolist()])
+        parts.append([str(p.run.path.absolute()), stat and stat.st_size, stat and stat.st_mtime_ns,
+                      p.header.fixed_energy.tolist(), p.header.energies.tolist(), p.header.mode, o.spec_to_cc.tolist()])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
