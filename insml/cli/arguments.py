@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from insml.errors import InsmlError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from insml.jobs import Executor
     from insml.study import Study
 
 Report = Callable[[str, int, int], None]
@@ -26,6 +29,33 @@ def add_work(parser: argparse.ArgumentParser) -> None:
                         "depend on it")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where training images and networks are kept "
                         "(default: INSML_CACHE, else the user's cache folder)")
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--executor", choices=("local", "slurm", "processes"), default="local", help="local (default): in "
+                        "this process; slurm: an array of jobs; processes: of this machine")
+    parser.add_argument("--job-folder", type=Path, default=Path("insml_jobs"), metavar="DIR", help="what jobs are asked "
+                        "and say (default: insml_jobs); all machines must see it")
+    parser.add_argument("--job-option", action="append", default=[], metavar="NAME=VALUE", help="of submitit, such as "
+                        "timeout_min=60, cpus_per_task=8, mem_gb=16, slurm_partition=short")
+
+
+def executor(args: argparse.Namespace) -> Executor:
+    """Of :func:`add_jobs`.
+
+    Raises
+    ------
+    InsmlError : an option without a value; as of :func:`insml.jobs.executor_of`.
+    """
+    from insml.jobs import executor_of
+
+    options: dict[str, int | float | str] = {}
+    for text in args.job_option:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise InsmlError(f"--job-option: expected NAME=VALUE, found {text!r}")
+        options[name] = int(value) if value.isdecimal() else value
+    return executor_of(args.executor, args.job_folder, **options)
 
 
 def study(args: argparse.Namespace) -> Study:

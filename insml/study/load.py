@@ -27,7 +27,7 @@ def load(path: str | Path) -> Study:
         About the first mistake, with its dotted key; lists are numbered from 0.
     """
     path = Path(path)
-    top = Table(path, "", _parse(path), TOP_KEYS)
+    top = Table(path, "", parse_toml(path), TOP_KEYS)
     name, title, notes = top.identifier("name"), top.text("title"), top.text("notes", "")
     lattice = read_lattice(top)
     structure, form_factor = read_structure(top, lattice)
@@ -57,13 +57,19 @@ def bundled(name: str) -> Study:
     return load(folder / f"{name}.toml")
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def parse_toml(path: Path, what: str = "study file") -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises
+    ------
+    StudyError : no such file, or one that is no TOML.
+    """
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
-        raise StudyError(path, "file", "a study file in TOML", "no such file") from None
+        raise StudyError(path, "file", f"a {what} in TOML", "no such file") from None
     except OSError as error:
-        raise StudyError(path, "file", "a readable study file in TOML", (error.strerror or "an error").lower()) \
+        raise StudyError(path, "file", f"a readable {what} in TOML", (error.strerror or "an error").lower()) \
             from None
     except UnicodeDecodeError as error:
         raise StudyError(path, "file", "TOML text in UTF-8", f"another byte at position {error.start}") from None
