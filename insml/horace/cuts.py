@@ -13,11 +13,14 @@ from numpy.typing import ArrayLike
 from insml.crystal.lattice import Lattice
 from insml.errors import GeometryError, ModelError
 from insml.instruments import DiskSpectrometer, FermiSpectrometer, Sample
+from insml.io.detectors import read_par, read_phx
 from insml.io.spe import read_spe_run
 from insml.io.sqw import write_sqw
+from insml.io.text_columns import write_xye
 from insml.sqw import CylinderProj, Dnd, LineProj, SphereProj, Sqw
 from insml.sqw.accumulate import accumulate
 from insml.sqw.cut import cut as _cut
+from insml.sqw.dummy import dummy_runs
 from insml.sqw.generate import generate
 from insml.sqw.symmetry import Symop
 
@@ -187,6 +190,33 @@ def accumulate_sqw(spe_file: Any, par_file: Any, sqw_file: str | Path, efix: Any
                       limits=pix_db_range, **settings)
 
 
+def dummy_sqw(en: Any, par_file: str | Path, sqw_file: str | Path | None, efix: Any, emode: int, alatt: Sequence[float],
+              angdeg: Sequence[float], u: ArrayLike, v: ArrayLike, psi: Any, omega: Any = 0.0, dpsi: Any = 0.0,
+              gl: Any = 0.0, gs: Any = 0.0, grid_size: Any = None, pix_db_range: ArrayLike | None = None,
+              **options: Any) -> Sqw:
+    """Pixels of runs that nobody measured: the signal of each is psi of its run.
+
+    ``en``: bin boundaries of all runs, or a list of those of each; ``par_file``: .par or .phx. Others as of
+    :func:`gen_sqw`.
+    """
+    table = read_phx(par_file) if Path(par_file).suffix.lower() == ".phx" else read_par(par_file)
+    turns = np.atleast_1d(np.asarray(psi, float))
+    energies = list(en) if np.ndim(en[0]) else [en] * turns.size
+    given = np.ravel(np.asarray(efix, float)).tolist()
+    fixed = given * turns.size if len(given) == 1 else given
+    if not len(energies) == len(fixed) == turns.size:
+        raise GeometryError(f"en, efix: expected one, or one for each of {turns.size} psi, found {len(energies)} and "
+                            f"{len(fixed)}")
+    _, settings = _settings([], None, alatt, angdeg, grid_size)
+    return generate(dummy_runs(energies, table, fixed, turns.tolist()), sqw_file, u=u, v=v, omega=omega, dpsi=dpsi, gl=gl,
+                    gs=gs, emode=emode, limits=pix_db_range, **settings, **options)
+
+
+def save_xye(data: Sqw | Dnd, path: str | Path, null: float = np.nan) -> None:
+    """Three columns of text: x, intensity and error of data on one axis; ``null`` where there are no pixels."""
+    write_xye(path, data, null=null)
+
+
 def _settings(spe_file: Any, efix: Any, alatt: Sequence[float], angdeg: Sequence[float],
               grid_size: Any) -> tuple[list[str | Path], dict[str, Any]]:
     if not len(alatt) == len(angdeg) == 3:
@@ -198,5 +228,6 @@ def _settings(spe_file: Any, efix: Any, alatt: Sequence[float], angdeg: Sequence
     return files, {"lattice": Lattice(*map(float, alatt), *map(float, angdeg)), "efix": fixed, "grid": grid}
 
 
-__all__ = ["accumulate_sqw", "cut", "cut_dnd", "cut_sqw", "cylinder_proj", "gen_sqw", "head", "line_proj", "ortho_proj",
-           "read_dnd", "read_horace", "read_sqw", "save", "set_instrument", "set_sample", "sphere_proj"]
+__all__ = ["accumulate_sqw", "cut", "cut_dnd", "cut_sqw", "cylinder_proj", "dummy_sqw", "gen_sqw", "head", "line_proj",
+           "ortho_proj", "read_dnd", "read_horace", "read_sqw", "save", "save_xye", "set_instrument", "set_sample",
+           "sphere_proj"]

@@ -17,8 +17,8 @@ from insml.io.atomic import atomic_path
 from insml.io.sqw import read_sqw
 from insml.jobs.executor import Executor, LocalExecutor, Progress
 from insml.sqw.data import Sqw
+from insml.sqw.energy_constant import ENERGY_OF_K2
 from insml.sqw.generate import (
-    ENERGY_OF_K2,
     Planned,
     default_grid,
     fingerprint,

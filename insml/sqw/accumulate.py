@@ -17,7 +17,9 @@ from insml.io.atomic import atomic_path
 from insml.io.sqw import read_sqw
 from insml.sqw.cut import write_arranged
 from insml.sqw.data import Sqw
-from insml.sqw.generate import ENERGY_OF_K2, GRID, frame_of, geometry_of, grid_of, limits_of, plan_runs, scaling, usable
+from insml.sqw.energy_constant import ENERGY_OF_K2
+from insml.sqw.energy_constant import energy_of_k2 as constant_of
+from insml.sqw.generate import GRID, frame_of, geometry_of, grid_of, limits_of, plan_runs, scaling, usable
 from insml.sqw.run import DIRECT
 
 Array = NDArray[np.float64]
@@ -28,13 +30,13 @@ _BLOCK = 1 << 20
 
 def accumulate(runs: Sequence[str | Path], filename: str | Path, *, lattice: Lattice, u: ArrayLike, v: ArrayLike, psi: Any,
                omega: Any = 0.0, dpsi: Any = 0.0, gl: Any = 0.0, gs: Any = 0.0, efix: Any = None, emode: int = DIRECT,
-               grid: Sequence[int] | None = None, limits: ArrayLike | None = None, energy_of_k2: float = ENERGY_OF_K2,
-               threads: int = 0) -> Sqw:
+               grid: Sequence[int] | None = None, limits: ArrayLike | None = None, threads: int = 0) -> Sqw:
     """Adds those of the planned runs that are there and not yet in the file.
 
     Parameters are of :func:`insml.sqw.generate.generate`. ``runs`` are all that are planned, in the same order at every
     call; run n of them is run n of the pixels. The grid is that of the first call: limits, where not given, are those of
-    all planned runs, with the detectors and energies of the first that is there.
+    all planned runs, with the detectors and energies of the first that is there. A file of Horace 3 whose pixels were made
+    with E = 2.07 k^2 gets more such.
 
     Raises
     ------
@@ -51,6 +53,7 @@ def accumulate(runs: Sequence[str | Path], filename: str | Path, *, lattice: Lat
     old = read_sqw(path) if path.exists() else None
     if old is not None and not isinstance(old, Sqw):
         raise GeometryError(f"{path}: expected data with pixels, found an image")
+    energy_of_k2 = ENERGY_OF_K2 if old is None else constant_of(old)
     if old is None:
         everything = [geometry_of(p, np.ones(len(p.numbers), bool), energy_of_k2) for p in planned]
         box = limits_of(everything) if limits is None else np.asarray(limits, float)

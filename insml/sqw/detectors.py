@@ -32,7 +32,7 @@ class DetectorTable:
 
     def __post_init__(self) -> None:
         for name in ("number", "distance", "two_theta", "azimuth", "width", "height"):
-            value = np.atleast_1d(np.asarray(getattr(self, name), float))
+            value = np.ascontiguousarray(getattr(self, name), float)
             object.__setattr__(self, name, value)
             if value.shape != self.number.shape or value.ndim != 1:
                 raise GeometryError(f"detectors: {name}: expected {self.number.size} values, found {value.size}")

@@ -28,6 +28,7 @@ from insml.sqw.axes import Axes
 from insml.sqw.cut import MEMORY, Plan, Progress, core_target, of_sums, write_arranged
 from insml.sqw.data import Sqw
 from insml.sqw.detectors import DetectorTable
+from insml.sqw.energy_constant import ENERGY_OF_K2
 from insml.sqw.frame import crystal_cartesian
 from insml.sqw.image import Dnd
 from insml.sqw.pixels import BYTES, Pixels
@@ -36,8 +37,6 @@ from insml.sqw.run import DIRECT, RunHeader
 
 Array = NDArray[np.float64]
 
-#: E / k^2, meV Angstrom^2; up to version 3 Horace wrote pixels with 2.07.
-ENERGY_OF_K2 = 2.072124624737861
 #: Bins of the grid along each axis, of several runs.
 GRID = 50
 #: Values read from a file at a time while it is looked through.

@@ -14,6 +14,7 @@ from insml.horace import (
     cut,
     cut_dnd,
     cut_sqw,
+    dummy_sqw,
     gen_sqw,
     head,
     line_proj,
@@ -101,3 +102,21 @@ def test_cuts_are_fitted_once_they_have_instrument_and_sample(runs: list[str]) -
     constant = tobyfit(w).set_mc_points(4).set_fun(lambda h, k, l, e, p: p[0] + 0 * e, [3.0]).simulate()  # noqa: E741
     np.testing.assert_allclose(constant.signal[constant.npix > 0], 3.0)
     assert fitted.signal.shape == w.shape
+
+
+def test_dummy_runs_carry_their_angle(tmp_path: Path) -> None:
+    """The signal of each pixel is psi of its run; all detectors and energies are there."""
+    (tmp_path / "d.par").write_text("3\n" + "".join(f" 6.0 {20 + n} {10 * n} 0.02 0.03 {n + 1}\n" for n in range(3)))
+    stands = (1, [3, 4, 5], [90, 90, 90], [1, 0, 0], [0, 1, 0], [0, 15.5])
+    w = dummy_sqw([0, 10, 20, 30], tmp_path / "d.par", tmp_path / "w.sqw", 60, *stands)
+    pixels = w.pixels.read()
+    assert pixels.shape == (18, 9)
+    np.testing.assert_array_equal(np.unique(pixels[:, 7]), [0, 15.5])
+    assert (pixels[:, 8] == 0).all()
+    assert [(r.filename, r.efix, r.orientation.psi) for r in w.runs] == [("dummy_1", 60, 0), ("dummy_2", 60, 15.5)]
+    other = dummy_sqw([[0, 10], [0, 10, 20]], tmp_path / "d.par", None, [60, 70], *stands)
+    assert len(other.pixels) == 9
+    with pytest.raises(GeometryError, match="for each of 2 psi, found 3 and 2"):
+        dummy_sqw([[0, 10]] * 3, tmp_path / "d.par", None, 60, *stands)
+    with pytest.raises(GeometryError, match="energies of run 1: expected two or more ascending"):
+        dummy_sqw([10, 0], tmp_path / "d.par", None, 60, *stands)

@@ -19,7 +19,7 @@ from insml.io.sqw import blocks
 from insml.io.sqw.stream import Reader, Writer
 from insml.io.sqw.tagged import Cell, Characters, Struct, Wrapped, read_tagged, write_tagged
 from insml.sqw import Axes, CylinderProj, Dnd, LineProj, SphereProj, Sqw
-from insml.sqw.generate import ENERGY_OF_K2
+from insml.sqw.energy_constant import ENERGY_OF_K2
 
 #: name, class, shape, pixels, runs; which E / k^2 its pixels were made with (None: its Ei were changed since)
 REAL = [

@@ -22,7 +22,8 @@ from insml.io import read_nxspe
 from insml.sqw import LineProj, Sqw
 from insml.sqw import generate as module
 from insml.sqw.cut import cut
-from insml.sqw.generate import ENERGY_OF_K2, generate
+from insml.sqw.energy_constant import ENERGY_OF_K2
+from insml.sqw.generate import generate
 
 
 def by_origin(pixels: np.ndarray) -> np.ndarray:
