@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -235,16 +236,23 @@ class _Work:
     told: Progress
 
     def gather(self, done: set[int], finished: Callable[[int], None] | None) -> None:
-        for n, (planned, geometry) in enumerate(zip(self.planned, self.geometries, strict=True)):
-            self.told("reading runs", n, len(self.planned))
-            if n in done:
-                continue
-            slab = planned.run.read()
-            factor = scaling(planned)
-            self.generator.gather(n, geometry, np.nan_to_num(slab.signal, copy=False) * factor,
-                                  np.nan_to_num(slab.error, copy=False) * factor)
-            if finished is not None:
-                finished(n)
+        missing = [n for n in range(len(self.planned)) if n not in done]
+        # the next run is read while the core is busy with one
+        with ThreadPoolExecutor(1) as reader:
+            coming = [reader.submit(_counts, self.planned[n]) for n in missing[:1]]
+            for k, n in enumerate(missing):
+                self.told("reading runs", n, len(self.planned))
+                signal, error = coming.pop().result()
+                coming = [reader.submit(_counts, self.planned[m]) for m in missing[k + 1:k + 2]]
+                self.generator.gather(n, self.geometries[n], signal, error)
+                if finished is not None:
+                    finished(n)
+
+
+def _counts(planned: Planned) -> tuple[Array, Array]:
+    """Signal and error of a run as its pixels have them."""
+    slab, factor = planned.run.read(), scaling(planned)
+    return np.nan_to_num(slab.signal, copy=False) * factor, np.nan_to_num(slab.error, copy=False) * factor
 
 
 def scaling(planned: Planned) -> Array:
