@@ -21,7 +21,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     Raises
     ------
-    InsmlError : the directory does not exist, or ``path`` is a directory.
+    InsmlError : the directory does not exist, ``path`` is a directory, or the system does not write (a full disk).
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -33,8 +33,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield aside
         _flush(aside, os.O_RDWR)
         os.replace(aside, path)
-    except BaseException:
+    except BaseException as error:
         aside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InsmlError(f"{path}: expected to write a file, found: {error.strerror or error}") from None
         raise
     if os.name == "posix":  # the new name itself must survive a power cut; Windows cannot open a directory
         _flush(path.parent, os.O_RDONLY)

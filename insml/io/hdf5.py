@@ -12,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.errors import FormatError, InsmlError
+from insml.io.atomic import atomic_path
+
+#: Bytes by which a file in memory grows.
+_GROWTH = 1 << 22
 
 
 @contextmanager
@@ -32,6 +36,26 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     # h5py meets damage as any of these
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise FormatError(path, "a readable HDF5 file", _damage(path, error)) from None
+
+
+@contextmanager
+def new_hdf5(path: str | Path) -> Iterator[Any]:
+    """A file to be written, as ``h5py.File``; it is complete or not there.
+
+    It is made in memory and written at once: the library ends the process where a disk is full while it writes.
+
+    Raises
+    ------
+    InsmlError : no such directory, a disk that is full.
+    """
+    import h5py
+
+    with atomic_path(path) as aside:
+        with h5py.File(aside, "w", driver="core", backing_store=False, block_size=_GROWTH) as file:
+            yield file
+            file.flush()
+            image = file.id.get_file_image()
+        aside.write_bytes(image)
 
 
 def _damage(path: Path, error: Exception) -> str:

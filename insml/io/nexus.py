@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from insml.errors import FormatError, GeometryError, InsmlError
-from insml.io.atomic import atomic_path
-from insml.io.hdf5 import attribute, dataset, definition, open_hdf5, subgroups
+from insml.io.hdf5 import attribute, dataset, definition, new_hdf5, open_hdf5, subgroups
 from insml.io.nexus_fields import field, group, read_note, write_note
 from insml.mosaic import Mosaic, MosaicLayout
 from insml.slicing import Slice, mosaic_to_slices
@@ -49,9 +48,8 @@ def write_mosaic(path: str | Path, mosaic: Mosaic, *, auxiliary: Mapping[str, Ar
     layout = _json("layout", mosaic.layout.to_dict())
     origin = _json("metadata", {"source": mosaic.source, "metadata": mosaic.metadata})
     note = None if results is None else _json("results", dict(results))
-    import h5py
 
-    with atomic_path(path) as aside, h5py.File(aside, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs.update(NX_class="NXroot", default="entry", creator="insml")
         entry = group(file, "entry", "NXentry", default="mosaic")
         entry["title"] = mosaic.title

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from insml.crystal.lattice import Lattice
 from insml.crystal.orientation import Orientation
 from insml.errors import FormatError, GeometryError
-from insml.io.atomic import atomic_path
-from insml.io.hdf5 import attribute, dataset, definition, open_hdf5, subgroups, text
+from insml.io.hdf5 import attribute, dataset, definition, new_hdf5, open_hdf5, subgroups, text
 from insml.io.nexus_fields import field, group, read_note, write_note
 from insml.sqw.axes import Axes
 from insml.sqw.data import Sqw
@@ -46,9 +45,8 @@ def write_cut(path: str | Path, data: Sqw | Dnd) -> None:
     if image.ndim not in _DRAWN:
         raise GeometryError("write_cut: expected an image with at least one plotted axis, found none")
     note = json.dumps(_described(image), allow_nan=False)
-    import h5py
 
-    with atomic_path(path) as aside, h5py.File(aside, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs.update(NX_class="NXroot", default="entry", creator="insml")
         entry = group(file, "entry", "NXentry", default="cut")
         entry["title"] = image.title

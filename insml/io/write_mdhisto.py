@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from insml.crystal import Lattice
 from insml.errors import GeometryError
-from insml.io.atomic import atomic_path
+from insml.io.hdf5 import new_hdf5
 from insml.io.histogram import HistogramAxis
 
 Array = NDArray[np.float64]
@@ -35,7 +35,6 @@ def write_mdhisto(path: str | Path, signal: Array, axes: Sequence[HistogramAxis]
     ------
     GeometryError : axes that the format cannot hold. InsmlError : there is no such directory.
     """
-    import h5py
 
     _check(signal, axes)
     directions = np.array([axis.direction for axis in axes[:3]], float)
@@ -43,7 +42,7 @@ def write_mdhisto(path: str | Path, signal: Array, axes: Sequence[HistogramAxis]
     errors = np.where(known, 0.0, np.nan) if variance is None else np.asarray(variance, float)
     events = known.astype(float) if num_events is None else num_events
     order = tuple(range(len(axes)))[::-1]  # the first axis runs fastest
-    with atomic_path(path) as aside, h5py.File(aside, "w") as file:
+    with new_hdf5(path) as file:
         entry = _group(file, "MDHistoWorkspace", "NXentry", SaveMDVersion=np.int32(2), QConvention="Inelastic")
         entry["title"] = np.bytes_((title or " ").encode())
         entry["coordinate_system"] = np.array([_HKL], np.uint32)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from insml.io.atomic import atomic_path
+from insml.io.hdf5 import new_hdf5
 from insml.io.nxspe import Run
 
 
@@ -20,7 +20,6 @@ def write_nxspe(path: str | Path, run: Run) -> None:
     ------
     InsmlError : there is no such directory.
     """
-    import h5py
 
     polar_width, azimuthal_width = run.polar_width, run.azimuthal_width
     metres = run.program.lower().startswith(("herbert", "horace"))
@@ -30,7 +29,7 @@ def write_nxspe(path: str | Path, run: Run) -> None:
         across = distance * np.sin(np.radians(run.polar))
         polar_width = None if width is None else np.degrees(2 * np.arctan2(width, 2 * distance))
         azimuthal_width = None if height is None else np.degrees(2 * np.arctan2(height, 2 * across))
-    with atomic_path(path) as aside, h5py.File(aside, "w") as file:
+    with new_hdf5(path) as file:
         # Horace takes the entry for one only without further attributes
         entry = _group(file, "run" if not run.entry else run.entry, "NXentry")
         entry["definition"] = np.array([b"NXSPE"])

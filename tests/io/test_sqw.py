@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from insml import FormatError, GeometryError, InsmlError
+from insml import FormatError, GeometryError
 from insml.crystal.lattice import Lattice
 from insml.horace import cut, read_dnd, read_horace, save
 from insml.io import open_any, read_sqw, write_sqw
@@ -247,19 +247,3 @@ def test_mutated_files_are_refused_or_read(shared_data: Path, name: str) -> None
     script = Path(__file__).parents[2] / "scripts" / "fuzz_files.py"
     command = [sys.executable, str(script), str(shared_data / "sqw" / name), "--count", "120", "--seed", "1"]
     subprocess.run(command, check=True)
-
-
-def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch, shared_data: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no device that is always full")
-    from contextlib import contextmanager
-
-    from insml.io.sqw import write
-
-    @contextmanager
-    def full(path: Path):  # type: ignore[no-untyped-def]
-        yield Path("/dev/full")
-
-    monkeypatch.setattr(write, "atomic_path", full)
-    with pytest.raises(InsmlError, match="expected to write a file, found: No space left"):
-        write_sqw("w.sqw", read_horace(shared_data / "sqw/w2d_qq_small_sqw.sqw"))

@@ -124,7 +124,7 @@ def test_failing_write_leaves_the_earlier_report_whole(make: Make, tmp_path: Pat
         raise OSError("disk full")
 
     monkeypatch.setattr(document.Path, "write_text", half)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InsmlError, match="disk full"):
         write_report(make(Made(seed=1)), tmp_path, console=CONSOLE)
     assert set(tmp_path.iterdir()) == set(before)
     for path in (earlier.json, earlier.html, earlier.nexus):

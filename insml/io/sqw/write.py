@@ -51,7 +51,7 @@ def write_sqw(path: str | Path, data: Sqw | Dnd, version: int = 4) -> None:
     path = Path(path)
     image = data.image
     pixels = data.pixels if isinstance(data, Sqw) else None
-    with naming(path), atomic_path(path) as aside, aside.open("wb") as file:
+    with atomic_path(path) as aside, aside.open("wb") as file:
         head = Head(data, version, path)
         file.write(head.encoded((image.signal, image.variance, image.npix), len(pixels) if pixels is not None else 0,
                                 limits(pixels.source, len(pixels)) if pixels is not None and version == 4 else None))
