@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from conftest import OTHER, TRUE, Made
+from made_answers import OTHER, TRUE, Made
 from rich.console import Console
 
 from insml.answer import Answer

@@ -2,9 +2,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from conftest import OTHER, TRUE, Made
 from hypothesis import given
 from hypothesis import strategies as st
+from made_answers import OTHER, TRUE, Made
 from rich.console import Console
 
 from insml.answer import Answer
