@@ -14,7 +14,7 @@ use std::ops::Range;
 
 /// Copies of sums, where they are at most as many as COPIED.
 const COPIES: usize = 4;
-const COPIED: usize = 8192;
+const COPIED: usize = 2048;
 
 /// Number of pixels, nothing, signal and variance of a bin: a vector of the machine.
 #[derive(Clone, Copy, Default)]
