@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from insml import _core
 from insml.crystal.orientation import Orientation
@@ -40,6 +41,8 @@ class InstrumentSimulator:
         table; None for 64 and for the grid.
     cells : into which the grid divides each side of a bin: 2 is good to 1 %, 3 to 0.5 % (scripts/bench_image.py).
     seed : of the draws; the grid has none. threads : 0 for one per core; bits do not depend on it.
+    prepared : the grid of another instrument than the study's (:func:`insml.resolution.forward.forward_image`).
+    turn : degrees by which the crystal is turned in the plane of the image against where it is thought to be.
 
     Raises
     ------
@@ -48,7 +51,8 @@ class InstrumentSimulator:
     """
 
     def __init__(self, study: Study, candidate: str, *, evaluation: str = "table", samples: int | None = None,
-                 cells: int = 2, seed: int = 0, threads: int = 0) -> None:
+                 cells: int = 2, seed: int = 0, threads: int = 0, prepared: _core.ForwardImage | None = None,
+                 turn: float = 0.0) -> None:
         if candidate not in study.candidates:
             raise InsmlError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate!r}")
         if evaluation not in EVALUATIONS:
@@ -62,7 +66,10 @@ class InstrumentSimulator:
         self._study, self._candidate, self._threads = study, study.candidates[candidate], threads
         # symmetry blocks found once, at values that do not make the search difficult
         self._model = _reference(study, candidate)
-        if samples is None and evaluation != "exact":
+        self._turn = _in_plane(study, turn)
+        if prepared is not None:
+            self._run = prepared.intensities
+        elif samples is None and evaluation != "exact":
             self._run = _grid(study, cells, evaluation == "covariance").intensities
         else:
             step = None if evaluation == "exact" else TABLE_STEP
@@ -81,8 +88,8 @@ class InstrumentSimulator:
         chosen.check(values)
         model = self._model.with_parameters(values)
         v = model.lattice_vectors.T
-        domains = [(model.domain_core(t), np.ascontiguousarray((np.linalg.inv(v) @ t.rotation @ v).T), float(t.weight))
-                   for t in distinct_twins(model)]
+        domains = [(model.domain_core(t), np.ascontiguousarray((np.linalg.inv(v) @ t.rotation @ self._turn @ v).T),
+                    float(t.weight)) for t in distinct_twins(model)]
         flat = self._run(domains=domains, form_factor=study.form_factor, threads=self._threads)
         if flat is None:
             raise ModelError(f"{study.name}: expected modes in blocks that depend on two components of Q alone, "
@@ -121,6 +128,14 @@ def instrument_of(study: Study) -> MosaicInstrument:
                 for ei, frequency in resolution.frequency.items()}
     orientation = Orientation(study.lattice, study.third.ki, horizontal)
     return MosaicInstrument(settings, resolution.sample(study.third.ki, horizontal), orientation, resolution.energy_bin)
+
+
+def _in_plane(study: Study, degrees: float) -> Array:
+    """(3, 3) about the normal of the plane of the image, Cartesian."""
+    reciprocal = study.lattice.reciprocal
+    first, second = (reciprocal @ np.asarray(a.vector, float) for a in study.layout.axes)
+    normal = np.cross(first, second)
+    return np.asarray(Rotation.from_rotvec(degrees * normal / np.linalg.norm(normal), degrees=True).as_matrix())
 
 
 @lru_cache(maxsize=8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +54,16 @@ class Simulator:
     """:func:`simulate_stack` for one candidate again and again.
 
     With ``freeze()`` the momentum grid stays that of the last stack, so that small differences between stacks are those
-    of the parameters alone.
+    of the parameters alone. ``widths``: of each slice, in place of the study's.
     """
 
     def __init__(self, study: Study, candidate: str, *, resolution: bool = True, step: float = STEP,
-                 threads: int = 0) -> None:
+                 widths: Sequence[SliceWidths] | None = None, threads: int = 0) -> None:
         if candidate not in study.candidates:
             raise InsmlError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate!r}")
         self._study, self._candidate = study, study.candidates[candidate]
         self.step, self._threads = step, threads
-        self._widths = study.broadening.widths(study.lattice, study.layout)
+        self._widths = list(study.broadening.widths(study.lattice, study.layout) if widths is None else widths)
         if not resolution:
             self._widths = [SliceWidths((0.0, 0.0), (0.0,))] * len(self._widths)
         self._last: tuple[list[float], tuple[float, float]] | None = None
