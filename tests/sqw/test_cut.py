@@ -307,12 +307,16 @@ def test_ctrl_c_ends_a_cut(data: Sqw, tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             cut(big, *bins, keep_pixels=keep, filename=filename, threads=1, symmetry=turns, progress=told)
     assert list(tmp_path.iterdir()) == []
-    # the signal itself, which the core looks for
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        cut(big, *bins, keep_pixels=False, threads=1, symmetry=turns)
-    timer.join()
+    # the signal itself, which the core looks for; a process in the background may have been started without it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            cut(big, *bins, keep_pixels=False, threads=1, symmetry=turns)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     seen: list[tuple[str, int, int]] = []
     whole = cut(big, *bins, keep_pixels=False, threads=1, symmetry=turns, progress=lambda *given: seen.append(given))
     assert len(seen) > 1
