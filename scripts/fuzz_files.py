@@ -4,16 +4,16 @@
 
 Mutations: bytes and words changed, mostly in the headers; stretches removed, doubled or filled; truncation. What is read is
 looked at whole and cut along its own axes. Another error, a hang or more than a GiB of memory ends with status 1 and leaves
-the mutation beside the report.
+the mutation.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import random
 import resource
-import signal
 import struct
 import sys
 import tempfile
@@ -93,17 +93,19 @@ def main() -> int:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first mutation, to go on after one")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
     counts = {"read": 0, "refused": 0}
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "mutated"
-        for number in range(args.count):
+        for number in range(args.first, args.count):
             source = args.files[number % len(args.files)]
             rng = random.Random(f"{args.seed} {source.name} {number}")
+            path = Path(folder) / f"{source.name}-{args.seed}-{number}"
             path.write_bytes(mutated(source.read_bytes(), rng))
-            signal.alarm(SECONDS)
+            # a hang ends the process with its place, and leaves the file
+            faulthandler.dump_traceback_later(SECONDS, exit=True)
             try:
                 counts[look(path)] += 1
             except BaseException:
@@ -111,9 +113,9 @@ def main() -> int:
                 os.replace(path, kept)
                 print(f"{kept}: neither read nor refused", file=sys.stderr)
                 raise
-            finally:
-                signal.alarm(0)
-    print(f"{args.count} mutations: {counts['read']} read, {counts['refused']} refused")
+            faulthandler.cancel_dump_traceback_later()
+            path.unlink()
+    print(f"{args.count - args.first} mutations: {counts['read']} read, {counts['refused']} refused")
     return 0
 
 

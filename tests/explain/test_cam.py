@@ -61,7 +61,7 @@ def test_a_slice_the_score_cannot_see_has_no_map() -> None:
 def test_any_layer_is_registered_on_the_input(layer: str) -> None:
     """A bright spot moves a coarse layer's response to where it stands, within the layer's own stride."""
     net = network()
-    module, stride = net.layers()[layer]
+    module, stride = net.maps()[layer].module, net.maps()[layer].stride[0]
     for centre in (15, 20, 25):
         x = torch.zeros(1, 5, 40, 40)
         x[:, :, centre, 40 - centre] = 30

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from insml.learn.networks.backbone import Backbone, MapLayer
+
 FILTERS_PER_SLICE = 2
 _WIDTHS = (64, 64, 96, 128)  # after mixing the slices, and after each of the three blocks
 _GROUPS = 8
@@ -48,7 +50,7 @@ class ResidualDown(nn.Module):
         return functional.relu(self.second_norm(self.second(y)) + self.bypass(x))
 
 
-class SliceStackNet(nn.Module):
+class SliceStackNet(Backbone):
     """Slices as channels: (batch, n_slices, n0, n1) standardised stacks to (batch, features).
 
     The first layer, ``slices``, has its own filters for each slice and keeps the resolution: its channels
@@ -91,10 +93,7 @@ class SliceStackNet(nn.Module):
         """(batch, n_features) >= 0, what a head sees of the last block's pooled output."""
         return functional.relu(self.embed(pooled))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.features(self.pooled(x)[-1])
-
-    def layers(self) -> dict[str, tuple[nn.Module, int]]:
-        """Layers for activation maps: name to (module, stride). Feature i is centred on input pixel stride * i."""
-        blocks = {f"block{i + 1}": (block, 2 ** (i + 1)) for i, block in enumerate(self.blocks)}
-        return {"slices": (self.slices, 1), "mix": (self.mix, 1), **blocks}
+    def maps(self) -> dict[str, MapLayer]:
+        fine = {"slices": MapLayer(self.slices, (1, 1), (0.0, 0.0)), "mix": MapLayer(self.mix, (1, 1), (0.0, 0.0))}
+        return fine | {f"block{i + 1}": MapLayer(block, (2 ** (i + 1), 2 ** (i + 1)), (0.0, 0.0))
+                       for i, block in enumerate(self.blocks)}
