@@ -17,6 +17,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                                                "stopped.")
     add_study(parser)
     add_work(parser)
+    parser.add_argument("--data", type=Path, metavar="DIR",
+                        help="images made by 'insml dataset'; otherwise they are simulated")
+    parser.add_argument("--network", default="slice-stack", help="slice-stack, dense, pooled, alexnet or resnext")
+    parser.add_argument("--method", default="duq", help="how it says what its answer is worth: duq, softmax, ...")
+    parser.add_argument("--epochs", type=int, help="instead of the study's")
+    parser.add_argument("--seed", type=int, help="instead of the study's")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the network, safetensors")
     parser.set_defaults(run=run)
 
@@ -27,11 +33,18 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from insml.cli.arguments import progress_bars, study
+    from insml.datasets.shards import DataSet
+    from insml.learn import TrainingSettings
     from insml.learn.trained import train_network
 
     question = study(args)
+    rules = question.training
+    settings = TrainingSettings(network=args.network, method=args.method, epochs=args.epochs or rules.epochs,
+                                seed=rules.seed if args.seed is None else args.seed)
+    data = None if args.data is None else DataSet.open(args.data).read()
     with progress_bars(Console(stderr=True)) as progress:
-        network = train_network(question, cache=args.cache, threads=args.threads, progress=progress)
+        network = train_network(question, data=data, settings=settings, cache=args.cache, threads=args.threads,
+                                progress=progress)
     network.save(args.out)
     print(f"written: {args.out} ({network.description})")
     return 0

@@ -7,7 +7,7 @@ that are fitted without it bend to make up for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -58,8 +58,8 @@ def simulator(study: Study, candidate: str, condition: Condition, threads: int =
     """What simulates a candidate under a condition. For a study of Gaussian widths a mosaic is a broadening in Q, that of
     half the way to the edge of the image, and there is no turn."""
     if has_instrument(study):
-        return InstrumentSimulator(study, candidate, prepared=_prepared(study, condition.mosaic_fwhm, condition.widths),
-                                   turn=condition.turn, threads=threads)
+        prepared = _prepared(_Preparation(study.simulation_digest, condition.mosaic_fwhm, condition.widths, study))
+        return InstrumentSimulator(study, candidate, prepared=prepared, turn=condition.turn, threads=threads)
     return Simulator(study, candidate, widths=_wider(study, condition), threads=threads)
 
 
@@ -72,12 +72,22 @@ def _wider(study: Study, condition: Condition) -> list[SliceWidths]:
             for w in study.broadening.widths(study.lattice, study.layout)]
 
 
+@dataclass(frozen=True)
+class _Preparation:
+    """Equal for equal contents, so that every shard of a set, which reads the study anew, finds what others prepared."""
+
+    digest: str
+    mosaic_fwhm: float
+    widths: float
+    study: Study = field(compare=False)
+
+
 @lru_cache(maxsize=_PREPARED)
-def _prepared(study: Study, mosaic: float, widths: float) -> _core.ForwardImage:
-    instrument = instrument_of(study)
-    settings = {ei: _longer(s, widths) for ei, s in instrument.settings.items()}
-    sample = replace(instrument.sample, mosaic_fwhm=mosaic or None)
-    return forward_image(replace(instrument, settings=settings, sample=sample), study.layout, cells=2)
+def _prepared(what: _Preparation) -> _core.ForwardImage:
+    instrument = instrument_of(what.study)
+    settings = {ei: _longer(s, what.widths) for ei, s in instrument.settings.items()}
+    sample = replace(instrument.sample, mosaic_fwhm=what.mosaic_fwhm or None)
+    return forward_image(replace(instrument, settings=settings, sample=sample), what.study.layout, cells=2)
 
 
 def _longer(setting: FermiSpectrometer, factor: float) -> FermiSpectrometer:

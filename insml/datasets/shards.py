@@ -197,7 +197,7 @@ class DataSet:
             clean=np.concatenate(stacks), labels=np.concatenate([r["labels"] for r in self.records]).astype(np.int64),
             theta=np.array(theta, float), candidates=tuple(plan.study.candidates), layout=plan.study.layout,
             parameter_names=tuple(tuple(c.names) for c in plan.study.candidates.values()),
-            study_digest=plan.study.digest, seed=plan.seed)
+            study_digest=plan.study.simulation_digest, seed=plan.seed)
 
 
 def _claim(plan: DataSetPlan, folder: Path) -> None:

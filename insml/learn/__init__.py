@@ -9,7 +9,8 @@ except ImportError as e:
     raise MissingExtraError(e.name or "torch", "ml", "classification by a network") from e
 
 from insml.learn.classifier import Classifier
-from insml.learn.train import TrainingSettings, train
+from insml.learn.settings import TrainingSettings
+from insml.learn.train import train
 
 __all__ = ["Classifier", "TrainingSettings", "train"]
 

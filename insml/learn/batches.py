@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from insml.datasets.corrupt import Corruption, standardise
+from insml.datasets.corrupt import Corruption
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
+from insml.learn.form import Form
 
 Indices = NDArray[np.int64]
 Address = tuple[int, int]  # (image, counter of its draw)
@@ -49,10 +50,10 @@ def epoch_order(images: Indices, seed: int, epoch: int) -> Indices:
 
 
 class Loader:
-    """Corrupted, standardised images. What is drawn depends on (seed, address) only, not on threads."""
+    """Corrupted images in the form networks see. What is drawn depends on (seed, address) only, not on threads."""
 
-    def __init__(self, data: TrainingSet, corruption: Corruption, seed: int, executor: Executor) -> None:
-        self.data, self.corruption, self.seed, self.executor = data, corruption, seed, executor
+    def __init__(self, data: TrainingSet, corruption: Corruption, form: Form, seed: int, executor: Executor) -> None:
+        self.data, self.corruption, self.form, self.seed, self.executor = data, corruption, form, seed, executor
 
     def epoch(self, epoch: int, batches: Sequence[Indices]) -> Iterator[tuple[NDArray[np.float32], Indices]]:
         """Stacks and image numbers, batch by batch; the next batch is prepared while one is used."""
@@ -71,4 +72,4 @@ class Loader:
 
     def _image(self, address: Address) -> NDArray[np.float32]:
         image, counter = address
-        return standardise(*self.corruption.apply(self.data.clean[image], self.seed, counter))
+        return self.form(*self.corruption.apply(self.data.clean[image], self.seed, counter))

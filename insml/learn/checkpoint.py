@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from insml.errors import FormatError
-from insml.learn.classifier import load_state_arrays, state_arrays
-from insml.learn.networks import SliceStackNet
-from insml.learn.tensorfile import read_tensors, write_tensors
-from insml.learn.uncertainty.duq import DuqHead
+from insml.learn.tensorfile import load_state_arrays, read_tensors, state_arrays, write_tensors
 
 KIND = "insml training checkpoint"
 _OPTIMISER = "optimiser"
@@ -30,17 +28,17 @@ class Checkpoint:
     arrays: dict[str, NDArray[Any]]
 
     @classmethod
-    def of(cls, identity: dict[str, Any], epoch: int, history: list[dict[str, float]], network: SliceStackNet,
-           head: DuqHead, optimiser: torch.optim.Optimizer) -> Checkpoint:
+    def of(cls, identity: dict[str, Any], epoch: int, history: list[dict[str, float]], method: nn.Module,
+           readout: nn.Module, optimiser: torch.optim.Optimizer) -> Checkpoint:
         moments: dict[str, NDArray[Any]] = {
             f"{_OPTIMISER}.{number}.{name}": value.numpy()
             for number, state in optimiser.state_dict()["state"].items() for name, value in state.items()
         }
-        return cls(identity, epoch, history, moments | state_arrays(network, head))
+        return cls(identity, epoch, history, moments | state_arrays(method=method, readout=readout))
 
-    def restore(self, network: SliceStackNet, head: DuqHead, optimiser: torch.optim.Optimizer) -> None:
+    def restore(self, method: nn.Module, readout: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         """Set weights, buffers and the optimiser's moments."""
-        load_state_arrays(network, head, self.arrays)
+        load_state_arrays(self.arrays, method=method, readout=readout)
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in self.arrays.items():
             part, _, rest = key.partition(".")

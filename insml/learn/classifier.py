@@ -8,80 +8,75 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from insml.answer import Classification
-from insml.datasets.corrupt import standardise
 from insml.errors import FormatError, GeometryError
 from insml.explain.cam import slice_maps
 from insml.explain.occlusion import occlude_slices
+from insml.learn import uncertainty  # noqa: F401  (registers the methods)
 from insml.learn.calibration import p_value, probabilities
-from insml.learn.networks import SliceStackNet
-from insml.learn.tensorfile import read_tensors, write_tensors
+from insml.learn.form import Form
+from insml.learn.method import METHODS, Method
+from insml.learn.networks import network
+from insml.learn.record import Record
+from insml.learn.tensorfile import load_state_arrays, read_tensors, state_arrays, write_tensors
 from insml.learn.uncertainty.density import FeatureDensity
-from insml.learn.uncertainty.duq import DuqHead
 from insml.mosaic import Mosaic, MosaicLayout
 
 KIND = "insml classifier"
-_VERSION = 1
-_BATCH = 64
-_MIDDLE = 1  # block whose pooled output the density sees
+_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
     """Tells the candidates of one study apart.
 
-    Probabilities are a softmax of the log kernel values at a temperature fitted on held-out simulations.
+    Probabilities are a softmax of the method's log scores at a temperature fitted on held-out simulations.
 
     The out-of-distribution score is the class-wise Gaussian density (``FeatureDensity``) of the pooled output of the
-    network's middle block; its p-value is a rank among held-out simulations. Last-layer features and kernel values
-    keep only what tells the candidates apart, so they can miss images that are strange in all other respects; the
-    middle block noticed every kind of strangeness that was tried. Kernel values stand beside it as ``epistemic``.
+    network's middle layer (``Record.middle``); its p-value is a rank among held-out simulations. What the method itself
+    says of its ignorance stands beside it as ``epistemic``.
 
     Attributes
     ----------
-    network, head : in evaluation mode.
+    method : in evaluation mode. architecture : name of its network. form : in which it sees stacks.
     density : of the middle features of training images.
-    temperature : of the log kernel values.
+    temperature : of the log scores.
     held_out_scores : (n,) out-of-distribution scores of held-out simulations.
     candidates : names, in the order of the classes.
-    layout : slices and bins the network was trained on.
     study_digest : of the study.
     description : which network, how trained, how good on held-out simulations.
     ood_threshold : p-values below it are out of distribution.
     history : per epoch: loss and validation accuracy.
     """
 
-    network: SliceStackNet
-    head: DuqHead
+    method: Method
+    architecture: str
+    form: Form
     density: FeatureDensity
     temperature: float
     held_out_scores: NDArray[np.float64]
     candidates: tuple[str, ...]
-    layout: MosaicLayout
     study_digest: str
     description: str
     ood_threshold: float = 0.01
     history: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.network.eval()
-        self.head.eval()
+        self.method.eval()
 
-    def log_kernels(self, x: Tensor) -> Tensor:
-        """(batch, classes) log kernel values of standardised stacks (batch, n_slices, n0, n1)."""
-        return torch.as_tensor(self.head(self.network(x)))
+    @property
+    def layout(self) -> MosaicLayout:
+        """Slices and bins of the mosaics it answers for."""
+        return self.form.measured
 
-    def scores(self, stacks: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Log kernel values (n, classes) and out-of-distribution scores (n,) of standardised stacks."""
-        log_kernels, middle = forward(self.network, self.head, stacks)
-        return log_kernels, self.density.score(middle)
+    def record(self, stacks: NDArray[np.float32]) -> Record:
+        """What the method says of stacks in its form."""
+        return Record.of(self.method, stacks)
 
-    def margin(self, x: Tensor, winner: int, runner_up: int) -> Tensor:
-        """(batch,) log K_winner - log K_runner-up: the pre-activation score that is explained."""
-        log_kernel = self.log_kernels(x)
-        return log_kernel[:, winner] - log_kernel[:, runner_up]
+    def ood_scores(self, record: Record) -> NDArray[np.float64]:
+        """(n,) how strange the images of a record are."""
+        return self.density.score(record.middle)
 
     def predict(self, mosaic: Mosaic) -> Classification:
         """Answer for one mosaic. It may be oriented in any way; slices and bins must be those of the training.
@@ -92,21 +87,22 @@ class Classifier:
             Other slices or bins.
         """
         x, mask = self._standardised(mosaic)
-        log_kernels, ood = self.scores(x[None])
-        probability = probabilities(log_kernels, self.temperature)[0]
-        kernels = np.exp(log_kernels[0])
-        winner, runner_up = self._ranking(log_kernels[0])
-        saliency = slice_maps(lambda t: self.margin(t, winner, runner_up), self.network.slices,
-                              torch.from_numpy(x[None]))
+        record = self.record(x[None])
+        probability = probabilities(record.scores, self.temperature)[0]
+        # of one image: kernels for DUQ, relative likelihoods of the classes for others
+        kernels = np.exp(record.scores[0])
+        winner, runner_up = self._ranking(record.scores[0])
+        saliency = self.form.unfold(slice_maps(lambda t: self.method.margin(t, winner, runner_up), self._slice_layer(),
+                                               torch.from_numpy(x[None]))).copy()
         # Where there is no detector nothing can speak for a model.
         saliency[mask] = 0
         pixels = np.count_nonzero(~mask, axis=(1, 2))
+        ood = float(self.ood_scores(record)[0])
         return Classification(
             probabilities=dict(zip(self.candidates, probability.tolist(), strict=True)),
             kernels=dict(zip(self.candidates, kernels.tolist(), strict=True)),
-            epistemic=float(1 - kernels.max()),
-            ood_score=float(ood[0]), ood_p_value=p_value(float(ood[0]), self.held_out_scores),
-            ood_threshold=self.ood_threshold,
+            epistemic=float(record.epistemic[0]),
+            ood_score=ood, ood_p_value=p_value(ood, self.held_out_scores), ood_threshold=self.ood_threshold,
             saliency=mosaic.layout.assemble(saliency), slice_saliency=saliency.sum((1, 2)) / np.maximum(pixels, 1),
             network=self.description,
         )
@@ -114,9 +110,11 @@ class Classifier:
     def slice_occlusion(self, mosaic: Mosaic) -> NDArray[np.float64]:
         """(n_slices,) what the margin loses without each slice, signed; the check of ``slice_saliency``."""
         x, _ = self._standardised(mosaic)
-        tensor = torch.from_numpy(x[None])
-        winner, runner_up = self._ranking(forward(self.network, self.head, x[None])[0][0])
-        return occlude_slices(lambda t: self.margin(t, winner, runner_up), tensor)
+        winner, runner_up = self._ranking(self.record(x[None]).scores[0])
+        return occlude_slices(lambda t: self.method.margin(t, winner, runner_up), torch.from_numpy(x[None]))
+
+    def _slice_layer(self) -> torch.nn.Module:
+        return self.method.backbone.maps()["slices"].module
 
     def _standardised(self, mosaic: Mosaic) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         if not self.layout.same_bins(mosaic.layout):
@@ -124,24 +122,25 @@ class Classifier:
                 f"{mosaic.source or 'mosaic'}: layout: expected the slices and bins the network was trained on "
                 f"({_describe(self.layout)}), found {_describe(mosaic.layout)}")
         mask = mosaic.stack_mask
-        return standardise(mosaic.stack, mask), mask
+        return self.form(mosaic.stack, mask), mask
 
     @staticmethod
-    def _ranking(log_kernels: NDArray[np.float64]) -> tuple[int, int]:
-        order = np.argsort(-log_kernels, kind="stable")
+    def _ranking(scores: NDArray[np.float64]) -> tuple[int, int]:
+        order = np.argsort(-scores, kind="stable")
         return int(order[0]), int(order[1])
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, whole or not at all."""
         header = {
             "version": _VERSION, "candidates": self.candidates, "layout": self.layout.to_dict(),
-            "study_digest": self.study_digest, "description": self.description, "temperature": self.temperature,
-            "ood_threshold": self.ood_threshold, "features": self.network.n_features,
-            "embedding": self.head.weight.shape[0], "history": self.history,
+            "mirrors": self.form.mirrors, "study_digest": self.study_digest, "description": self.description,
+            "temperature": self.temperature,
+            "ood_threshold": self.ood_threshold, "network": self.architecture, "method": self.method.kind,
+            "options": self.method.options, "history": self.history,
         }
         tensors = {"density.means": self.density.means, "density.factors": self.density.factors,
                    "held_out_scores": self.held_out_scores}
-        write_tensors(Path(path), KIND, header, tensors | state_arrays(self.network, self.head))
+        write_tensors(Path(path), KIND, header, tensors | state_arrays(method=self.method))
 
     @classmethod
     def load(cls, path: str | Path) -> Classifier:
@@ -157,43 +156,19 @@ class Classifier:
         if header.get("version") != _VERSION:
             raise FormatError(path, f"classifier version {_VERSION}", f"version {header.get('version')}")
         try:
-            layout = MosaicLayout.from_dict(header["layout"])
+            form = Form(MosaicLayout.from_dict(header["layout"]), tuple(header["mirrors"]))
             candidates = tuple(header["candidates"])
-            network = SliceStackNet(layout.stack_shape[0], len(candidates), header["features"])
-            head = DuqHead(header["features"], len(candidates), header["embedding"])
-            load_state_arrays(network, head, tensors)
+            with torch.random.fork_rng(devices=[]):
+                backbone = network(header["network"], form.layout, len(candidates))
+                method = METHODS.make(header["method"], backbone, len(candidates), **header["options"])
+            load_state_arrays(tensors, method=method)
             return cls(
-                network, head, FeatureDensity(tensors["density.means"], tensors["density.factors"]),
-                header["temperature"], tensors["held_out_scores"], candidates, layout, header["study_digest"],
+                method, header["network"], form, FeatureDensity(tensors["density.means"], tensors["density.factors"]),
+                header["temperature"], tensors["held_out_scores"], candidates, header["study_digest"],
                 header["description"], header["ood_threshold"], header["history"],
             )
         except (KeyError, TypeError, ValueError, RuntimeError) as e:
             raise FormatError(path, "a consistent classifier", str(e).splitlines()[0]) from e
-
-
-@torch.no_grad()
-def forward(network: SliceStackNet, head: DuqHead,
-            stacks: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Log kernel values (n, classes) and middle features (n, d) of standardised stacks (n, n_slices, n0, n1)."""
-    log_kernels, middle = [], []
-    for first in range(0, len(stacks), _BATCH):
-        pooled = network.pooled(torch.from_numpy(stacks[first:first + _BATCH]))
-        middle.append(pooled[_MIDDLE])
-        log_kernels.append(head(network.features(pooled[-1])))
-    return torch.cat(log_kernels).double().numpy(), torch.cat(middle).double().numpy()
-
-
-def state_arrays(network: SliceStackNet, head: DuqHead) -> dict[str, NDArray[np.float32]]:
-    """All weights and buffers by name."""
-    return {f"{part}.{name}": tensor.detach().numpy()
-            for part, module in (("network", network), ("head", head)) for name, tensor in module.state_dict().items()}
-
-
-def load_state_arrays(network: SliceStackNet, head: DuqHead, arrays: dict[str, NDArray[np.float32]]) -> None:
-    """Inverse of :func:`state_arrays`; names and shapes must match (RuntimeError otherwise)."""
-    for part, module in (("network.", network), ("head.", head)):
-        module.load_state_dict({name.removeprefix(part): torch.from_numpy(a.copy())
-                                for name, a in arrays.items() if name.startswith(part)})
 
 
 def _describe(layout: MosaicLayout) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+from torch import nn
 
 from insml.errors import FormatError
 from insml.io.atomic import atomic_path
@@ -50,6 +52,20 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArr
         raise FormatError(path, kind, "a damaged one", field="checksum")
     header: dict[str, Any] = json.loads(text)
     return header, tensors
+
+
+def state_arrays(**modules: nn.Module) -> dict[str, NDArray[Any]]:
+    """All weights and buffers, by the module's name and their own."""
+    return {f"{part}.{name}": tensor.detach().numpy()
+            for part, module in modules.items() for name, tensor in module.state_dict().items()}
+
+
+def load_state_arrays(arrays: Mapping[str, NDArray[Any]], **modules: nn.Module) -> None:
+    """Inverse of :func:`state_arrays`; names and shapes must match (RuntimeError otherwise)."""
+    for part, module in modules.items():
+        own = f"{part}."
+        module.load_state_dict({name.removeprefix(own): torch.from_numpy(a.copy())
+                                for name, a in arrays.items() if name.startswith(own)})
 
 
 def _digest(kind: str, header: str, tensors: Mapping[str, NDArray[Any]]) -> str:

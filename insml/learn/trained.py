@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -12,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.datasets.corrupt import Corruption
-from insml.datasets.generate import generate
-from insml.errors import FormatError
+from insml.datasets.shards import DataSet, DataSetPlan, simulate_set
+from insml.datasets.store import TrainingSet
+from insml.errors import FormatError, InsmlError
+from insml.learn.checkpoint import Checkpoint
 from insml.learn.classifier import Classifier
-from insml.learn.train import TrainingSettings, train
+from insml.learn.settings import TrainingSettings
+from insml.learn.train import train
 from insml.study import Study
 
 BoolArray = NDArray[np.bool_]
@@ -64,6 +69,8 @@ def network_for(
 def train_network(
     study: Study,
     *,
+    data: TrainingSet | None = None,
+    settings: TrainingSettings | None = None,
     coverage: BoolArray | None = None,
     cache: Path | None = None,
     threads: int = 0,
@@ -71,12 +78,22 @@ def train_network(
 ) -> Classifier:
     """A classifier for ``study``, from ``cache`` where it has been trained before.
 
-    Training keeps its simulated images and a checkpoint after each epoch in ``cache``; an interrupted run goes on from
-    there and ends in the same network.
+    Training keeps its simulated images, where no ``data`` are given, and a checkpoint after each epoch in ``cache``; an
+    interrupted run goes on from there and ends in the same network. ``settings``: None for the study's.
+
+    Raises
+    ------
+    InsmlError : images of another study. FormatError : damaged ones.
     """
     say = progress or (lambda what, done, total: None)
-    key = hashlib.sha256(study.digest.encode() + (b"" if coverage is None else np.packbits(coverage).tobytes()))
     cache = cache or cache_folder()
+    settings = settings or TrainingSettings(epochs=study.training.epochs, seed=study.training.seed)
+    if data is not None and data.study_digest != study.simulation_digest:
+        raise InsmlError(f"training set: expected images of the study {study.name!r} as it is now, found those of another")
+    key = hashlib.sha256(json.dumps([study.digest, settings.to_dict(), None if data is None else data.digest],
+                                    sort_keys=True).encode())
+    if coverage is not None:
+        key.update(np.packbits(coverage).tobytes())
     folder = cache / f"{study.name}-{key.hexdigest()[:16]}"
     file = folder / "network.safetensors"
     if file.exists():
@@ -84,12 +101,38 @@ def train_network(
             return Classifier.load(file)
         except FormatError:
             pass  # a kept copy that is damaged is made anew
-    images = generate(study, parts=cache / "images", threads=threads,
-                      progress=lambda done, total: say("simulating training images", done, total))
+    if data is None:
+        data = _simulated(study, cache / "images", threads, say)
     folder.mkdir(parents=True, exist_ok=True)
-    settings = TrainingSettings(epochs=study.training.epochs, seed=study.training.seed)
-    classifier = train(images, corruption_for(study, coverage), settings, checkpoint=folder / "checkpoint.safetensors",
-                       progress=lambda done, total, message: say("training the network", done, total),
-                       threads=threads or os.cpu_count() or 1)
+    trained = train(data, corruption_for(study, coverage), settings, checkpoint=_usable(folder / "checkpoint.safetensors"),
+                    progress=lambda done, total, message: say("training the network", done, total),
+                    threads=threads or os.cpu_count() or 1)
+    classifier = replace(trained, study_digest=study.digest)
     classifier.save(file)
     return classifier
+
+
+def _simulated(study: Study, cache: Path, threads: int, say: Progress) -> TrainingSet:
+    """The study's own images; a shard that is damaged is made anew."""
+    rules = study.training
+    plan = DataSetPlan(study, -(-rules.images // len(study.candidates)), rules.seed)
+    folder = cache / f"{study.name}-{study.simulation_digest[:16]}-{plan.n}"
+    for repaired in (False, True):
+        simulate_set(plan, folder, threads=threads, progress=say)
+        try:
+            return DataSet.open(folder).read()
+        except FormatError as error:
+            if repaired:
+                raise
+            error.path.with_suffix(".json").unlink(missing_ok=True)
+    raise AssertionError
+
+
+def _usable(checkpoint: Path) -> Path:
+    """A checkpoint of our own that is damaged must not stop a training for ever."""
+    if checkpoint.exists():
+        try:
+            Checkpoint.load(checkpoint)
+        except FormatError:
+            checkpoint.unlink()
+    return checkpoint

@@ -3,18 +3,16 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from insml.cli import main
-from insml.datasets.generate import generate
 from insml.io import read_mosaic, write_mosaic
-from insml.mosaic import Axis, Mosaic, MosaicLayout, SliceSpec
+from insml.mosaic import Mosaic
 from insml.simulation import simulate_stack
-from insml.study import Integrated, Study, load
+from insml.study import load
 
 STUDY = """
 name = "small"
@@ -180,32 +178,6 @@ def test_runs_are_refused_with_what_to_do(shared_data: Path, capsys: pytest.Capt
     assert main(["report", str(file), "--out", str(tmp_path / "out")]) == 2
     assert "gen_sqw" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-
-
-def test_generation_goes_on_where_it_stopped(tmp_path: Path, study_file: Path) -> None:
-    study: Study = load(study_file)
-    axes = (Axis("h", (1, 0, 0), np.linspace(0.3, 0.7, 5)), Axis("k", (0, 1, 0), np.linspace(0.3, 0.7, 5)))
-    study = replace(study, third=Integrated((0.0, 1.0), 1),
-                    layout=MosaicLayout(axes, (0, 0, 1), (SliceSpec((20.0, 30.0)),), (1, 1)))
-    whole = generate(study, images=70)
-
-    class Stop(Exception):
-        pass
-
-    def interrupt(done: int, total: int) -> None:
-        if done == 66:
-            raise Stop
-
-    with pytest.raises(Stop):
-        generate(study, images=70, parts=tmp_path / "parts", progress=interrupt)
-    assert len(list((tmp_path / "parts").iterdir())) == 1
-    seen: list[int] = []
-    again = generate(study, images=70, parts=tmp_path / "parts", progress=lambda done, total: seen.append(done))
-    assert seen[0] == 64
-    assert np.array_equal(again.clean, whole.clean)
-    assert np.array_equal(again.theta, whole.theta, equal_nan=True)
-    # the first images do not depend on how many are asked for
-    assert np.array_equal(generate(study, images=6).clean, whole.clean[:6])
 
 
 def test_import_is_light() -> None:

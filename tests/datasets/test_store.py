@@ -1,13 +1,10 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from insml.datasets import TrainingSet
-from insml.errors import FormatError, InsmlError
+from insml.errors import InsmlError
 from insml.mosaic import Axis, MosaicLayout, SliceSpec
 
 
@@ -26,75 +23,13 @@ def small() -> TrainingSet:
     return make()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("store")
-    make().save(folder / "set.npz")
-    return folder
-
-
-def test_round_trip(small: TrainingSet, tmp_path: Path) -> None:
-    small.save(tmp_path / "set.npz")
-    back = TrainingSet.load(tmp_path / "set.npz")
+def test_equal_contents_have_equal_digests(small: TrainingSet) -> None:
+    assert small.digest == make().digest
     for name in ("clean", "labels", "theta"):
-        np.testing.assert_array_equal(getattr(back, name), getattr(small, name))
-    assert back.layout.to_dict() == small.layout.to_dict()
-    assert (back.candidates, back.parameter_names, back.study_digest, back.seed) == (
-        small.candidates, small.parameter_names, small.study_digest, small.seed)
-    assert back.digest == small.digest
-    assert back.parameters(1) == {"J": 3.0}
-    assert back.parameters(2) == {"J1": 4.0, "J2": 5.0}
-    assert [p.name for p in tmp_path.iterdir()] == ["set.npz"]
-
-
-def test_digest_sees_every_part(small: TrainingSet) -> None:
-    others = [replace(small, clean=small.clean + 1), replace(small, labels=1 - small.labels),
-              replace(small, seed=8), replace(small, candidates=("a", "c"))]
-    assert len({small.digest, *(o.digest for o in others)}) == 5
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
-def test_one_flipped_byte_is_noticed_or_harmless(folder: Path, where: float, flip: int) -> None:
-    content = bytearray((folder / "set.npz").read_bytes())
-    content[int(where * len(content))] ^= flip
-    path = folder / "flipped.npz"
-    path.write_bytes(content)
-    try:
-        back = TrainingSet.load(path)
-    except FormatError as e:
-        message = str(e)
-    else:
-        assert back.digest == make().digest  # a time stamp of the archive, or the like
-        return
-    assert str(path) in message
-    assert "\n" not in message
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"hello", None])
-def test_other_files_are_refused(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "x.npz"
-    if content is None:
-        np.savez(path, a=np.zeros(3))
-    else:
-        path.write_bytes(content)
-    with pytest.raises(FormatError, match=r"x\.npz"):
-        TrainingSet.load(path)
-
-
-def test_a_bare_array_a_folder_and_nothing_are_refused(tmp_path: Path) -> None:
-    np.save(tmp_path / "bare.npy", np.zeros(3))
-    for path in (tmp_path / "bare.npy", tmp_path, tmp_path / "absent"):
-        with pytest.raises(FormatError):
-            TrainingSet.load(path)
-
-
-def test_truncated_file_is_refused(small: TrainingSet, tmp_path: Path) -> None:
-    path = tmp_path / "set.npz"
-    small.save(path)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(FormatError):
-        TrainingSet.load(path)
+        changed = getattr(small, name).copy()
+        changed[0] = 1 if name == "labels" else changed[0] + 1
+        assert replace(small, **{name: changed}).digest != small.digest
+    assert replace(small, seed=8).digest != small.digest
 
 
 @pytest.mark.parametrize("change", [{"labels": np.array([0, 1, 0, 2])}, {"labels": np.zeros(3, int)},

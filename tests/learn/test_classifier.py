@@ -28,7 +28,7 @@ def measured(label: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def test_accuracy_and_calibration(trained: Classifier, fresh: tuple) -> None:
     stacks, labels = fresh
-    scores, _ = trained.scores(stacks)
+    scores = trained.record(stacks).scores
     probability = probabilities(scores, trained.temperature)
     assert (probability.argmax(1) == labels).mean() > 0.95
     assert expected_calibration_error(probability, labels) < 0.05
@@ -49,13 +49,12 @@ def test_other_patterns_are_out_of_distribution(trained: Classifier, fresh: tupl
                            for _ in clean]),
     }[kind]
     stacks = np.stack([standardise(*corruption.apply(c, 777, i)) for i, c in enumerate(strange)])
-    _, known_scores = trained.scores(fresh[0])
-    _, strange_scores = trained.scores(stacks)
+    known_scores, strange_scores = (trained.ood_scores(trained.record(x)) for x in (fresh[0], stacks))
     assert auroc(known_scores, strange_scores) > 0.9
 
 
 def test_p_values_of_new_known_images_are_fair(trained: Classifier, fresh: tuple) -> None:
-    _, scores = trained.scores(fresh[0])
+    scores = trained.ood_scores(trained.record(fresh[0]))
     p = np.array([np.mean(trained.held_out_scores >= s) for s in scores])
     assert np.mean(p < 0.05) < 0.15
     assert 0.3 < np.mean(p < 0.5) < 0.7
@@ -139,18 +138,16 @@ def test_without_any_detector_the_answer_is_strange(trained: Classifier) -> None
 
 def test_predict_leaves_the_network_alone(trained: Classifier) -> None:
     mosaic = toy.mosaic(*measured(0))
-    modules = (trained.network, trained.head)
-    before = [{name: t.clone() for name, t in m.state_dict().items()} for m in modules]
+    before = {name: t.clone() for name, t in trained.method.state_dict().items()}
     random = torch.get_rng_state()
     first = trained.predict(mosaic)
     trained.slice_occlusion(mosaic)
     second = trained.predict(mosaic)
     assert first.probabilities == second.probabilities
     np.testing.assert_array_equal(first.saliency, second.saliency)
-    for module, state in zip(modules, before, strict=True):
-        assert not module.training
-        assert all(torch.equal(t, state[name]) for name, t in module.state_dict().items())
-        assert all(p.grad is None for p in module.parameters())
+    assert not any(module.training for module in trained.method.modules())
+    assert all(torch.equal(t, before[name]) for name, t in trained.method.state_dict().items())
+    assert all(p.grad is None for p in trained.method.parameters())
     assert torch.equal(random, torch.get_rng_state())
 
 

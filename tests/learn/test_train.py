@@ -13,10 +13,10 @@ from insml.datasets import Corruption, TrainingSet
 from insml.errors import FormatError, InsmlError
 from insml.learn import Classifier, TrainingSettings, train
 from insml.learn.batches import epoch_order, split
-from insml.learn.classifier import state_arrays
+from insml.learn.tensorfile import state_arrays
 from insml.mosaic import Axis, Mosaic, MosaicLayout, SliceSpec
 
-SHORT = TrainingSettings(epochs=3, batch=8, draws=1, penalty_every=2)
+SHORT = TrainingSettings(epochs=3, batch=8, draws=1, method_options={"penalty_every": 2})
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def small() -> TrainingSet:
 
 
 def same(a: Classifier, b: Classifier) -> bool:
-    first, second = (state_arrays(c.network, c.head) for c in (a, b))
+    first, second = (state_arrays(method=c.method) for c in (a, b))
     return (all(np.array_equal(first[name], second[name]) for name in first) and a.temperature == b.temperature
             and np.array_equal(a.held_out_scores, b.held_out_scores) and a.history == b.history)
 
@@ -94,9 +94,9 @@ def test_progress_runs_from_start_to_end(small: TrainingSet, corruption: Corrupt
 
 def test_centroids_move_unless_the_preset_is_paper(small: TrainingSet, corruption: Corruption) -> None:
     for preset, moves in (("vanamersfoort", True), ("paper", False)):
-        settings = replace(SHORT, epochs=1, preset=preset)
+        settings = replace(SHORT, epochs=1, method_options={"preset": preset})
         longer = replace(settings, epochs=2)
-        first, second = (train(small, corruption, s).head for s in (settings, longer))
+        first, second = (train(small, corruption, s).method.head for s in (settings, longer))
         assert torch.equal(first.centroids, second.centroids) is not moves
 
 

@@ -14,8 +14,7 @@ from insml.mosaic import MosaicLayout
 
 #: By name: made for the slices of a layout and a number of classes.
 NETWORKS: dict[str, Callable[[MosaicLayout, int], Backbone]] = {
-    "slice-stack": lambda layout, classes: SliceStackNet(layout.stack_shape[0], classes),
-    "dense": DenseNet, "pooled": PooledNet, "alexnet": SmallAlexNet, "resnext": SmallResNeXt}
+    "slice-stack": SliceStackNet, "dense": DenseNet, "pooled": PooledNet, "alexnet": SmallAlexNet, "resnext": SmallResNeXt}
 
 
 def network(name: str, layout: MosaicLayout, classes: int) -> Backbone:

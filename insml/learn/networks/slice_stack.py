@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from insml.learn.networks.backbone import Backbone, MapLayer
+from insml.mosaic import MosaicLayout
 
 FILTERS_PER_SLICE = 2
 _WIDTHS = (64, 64, 96, 128)  # after mixing the slices, and after each of the three blocks
 _GROUPS = 8
+_PLACES = 5  # places along each axis that the features tell apart
 
 
 class BlurDown(nn.Module):
@@ -32,12 +35,12 @@ class BlurDown(nn.Module):
         return functional.conv2d(x, self.kernel, stride=2, padding=1, groups=x.shape[1])
 
 
-class ResidualDown(nn.Module):
-    """Anti-aliased halving of the resolution, then two 3x3 convolutions beside a 1x1 bypass."""
+class Residual(nn.Module):
+    """Anti-aliased halving of the resolution, or none, then two 3x3 convolutions beside a 1x1 bypass."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, halve: bool) -> None:
         super().__init__()
-        self.down = BlurDown(inputs)
+        self.down = BlurDown(inputs) if halve else nn.Identity()
         self.first = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         self.first_norm = nn.GroupNorm(_GROUPS, outputs)
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
@@ -58,11 +61,13 @@ class SliceStackNet(Backbone):
     apart. ``mix`` and three residual blocks follow. GroupNorm only: nothing depends on the rest of a batch, and
     training and evaluation are the same function. There is no dropout, hence no random number after initialisation.
 
-    n0 and n1 may be anything; the weights do not depend on them. About 0.5 M parameters for 60 slices.
+    What lies where matters: features see means over 5 x 5 places of the tile, not over all of it. Blocks halve the
+    resolution as long as that many pixels remain. About 0.7 M parameters for 60 slices.
     """
 
-    def __init__(self, n_slices: int, classes: int, features: int = 64) -> None:
+    def __init__(self, layout: MosaicLayout, classes: int, features: int = 64) -> None:
         super().__init__()
+        n_slices, *tile = layout.stack_shape
         self.n_slices, self.n_features = n_slices, features
         own_filters = nn.Conv2d(n_slices, n_slices * FILTERS_PER_SLICE, 3, padding=1, groups=n_slices)
         # Start near what lies above and below the median, so that no slice is lost behind the ReLU.
@@ -76,18 +81,22 @@ class SliceStackNet(Backbone):
             nn.Conv2d(n_slices * FILTERS_PER_SLICE, _WIDTHS[0], 1, bias=False), nn.GroupNorm(_GROUPS, _WIDTHS[0]),
             nn.ReLU(),
         )
-        self.blocks = nn.ModuleList(ResidualDown(a, b) for a, b in pairwise(_WIDTHS))
-        self.embed = nn.Linear(_WIDTHS[-1], features)
+        blocks = len(_WIDTHS) - 1
+        halvings = min(blocks, max(0, int(math.log2(min(tile) / _PLACES))))
+        self.strides = [2 ** max(0, i + 1 - (blocks - halvings)) for i in range(blocks)]
+        self.blocks = nn.ModuleList(Residual(a, b, stride > before) for (a, b), (before, stride) in zip(
+            pairwise(_WIDTHS), pairwise([1, *self.strides]), strict=True))
+        self.embed = nn.Linear(_WIDTHS[-1] * _PLACES**2, features)
         self.readout = nn.Linear(features, classes)  # guides the training of the features; see train.py
 
     def pooled(self, x: Tensor) -> list[Tensor]:
-        """(batch, d) mean over the tile of the output of each block."""
+        """(batch, d) mean over the tile of the output of each block but the last, of that over each of its places."""
         y = self.mix(self.slices(x.contiguous(memory_format=torch.channels_last)))
         means = []
         for block in self.blocks:
             y = block(y)
             means.append(y.mean((2, 3)))
-        return means
+        return [*means[:-1], functional.adaptive_avg_pool2d(y, _PLACES).flatten(1)]
 
     def features(self, pooled: Tensor) -> Tensor:
         """(batch, n_features) >= 0, what a head sees of the last block's pooled output."""
@@ -95,5 +104,5 @@ class SliceStackNet(Backbone):
 
     def maps(self) -> dict[str, MapLayer]:
         fine = {"slices": MapLayer(self.slices, (1, 1), (0.0, 0.0)), "mix": MapLayer(self.mix, (1, 1), (0.0, 0.0))}
-        return fine | {f"block{i + 1}": MapLayer(block, (2 ** (i + 1), 2 ** (i + 1)), (0.0, 0.0))
-                       for i, block in enumerate(self.blocks)}
+        return fine | {f"block{i + 1}": MapLayer(block, (stride, stride), (0.0, 0.0))
+                       for i, (block, stride) in enumerate(zip(self.blocks, self.strides, strict=True))}

@@ -11,17 +11,20 @@ fixed and gamma = 1, so the centroids stay where they were drawn), kept for comp
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from insml.errors import InsmlError
+from insml.learn.method import METHODS, Batch, Method
+from insml.learn.networks.backbone import Backbone
 
 Preset = Literal["vanamersfoort", "paper"]
 _SMALLEST_DISTANCE = 1e-6
 _SIGMA = 0.5  # where learning of sigma starts
+_GUIDED_ALONE = 0.4  # share of all steps in which the linear readout alone forms the features
 
 
 class DuqHead(nn.Module):
@@ -91,3 +94,60 @@ def gradient_penalty(log_kernel: Tensor, inputs: Tensor) -> Tensor:
     # The square root has no derivative at 0, where K has saturated.
     norm = (gradient.flatten(1).square().sum(1) + 1e-12).sqrt()
     return functional.mse_loss(norm, torch.ones_like(norm))
+
+
+@METHODS.add
+class Duq(Method):
+    """Kernels of the distance to a centroid of each class.
+
+    guidance : weight of the cross-entropy of a linear readout of the features. It forms the features alone at first, while
+        the kernels only follow, and beside the loss of the kernels later: from some hundred images the latter by itself
+        brings all features to one point with most seeds. 0 leaves the readout out, as published.
+    penalty : weight of the two-sided gradient penalty; 0 leaves it out.
+    penalty_every : the penalty is taken on every so-manieth batch, times so many, because its double backward pass makes a
+        step about three times as long.
+    """
+
+    kind: ClassVar[str] = "duq"
+
+    def __init__(self, backbone: Backbone, classes: int, *, preset: Preset = "vanamersfoort", size: int = 64,
+                 guidance: float = 1.0, penalty: float = 0.05, penalty_every: int = 4) -> None:
+        super().__init__(backbone, classes)
+        self.preset, self.size = preset, size
+        self.guidance, self.penalty, self.penalty_every = guidance, penalty, penalty_every
+        self.head = DuqHead(backbone.n_features, classes, size, preset)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"preset": self.preset, "size": self.size, "guidance": self.guidance, "penalty": self.penalty,
+                "penalty_every": self.penalty_every}
+
+    def scores(self, features: Tensor) -> Tensor:
+        out: Tensor = self.head(features)
+        return out
+
+    def _follows(self, done: float) -> bool:
+        # Kernels that still lie anywhere pull all features to one point, where gradients end.
+        return self.guidance > 0 and done < _GUIDED_ALONE
+
+    def wants_input_gradient(self, done: float, step: int) -> bool:
+        return self.penalty > 0 and step % self.penalty_every == 0 and not self._follows(done)
+
+    def loss(self, batch: Batch) -> Tensor:
+        log_kernel = self.scores(batch.features.detach() if self._follows(batch.done) else batch.features)
+        loss = kernel_loss(log_kernel, batch.onehot)
+        if self.guidance > 0:
+            guided = functional.cross_entropy(self.backbone.readout(batch.features), batch.onehot)
+            loss = loss + self.guidance * guided
+        if self.wants_input_gradient(batch.done, batch.step):
+            loss = loss + self.penalty * self.penalty_every * gradient_penalty(log_kernel, batch.x)
+        return loss
+
+    def after_step(self, batch: Batch) -> None:
+        if self.head.gamma < 1:
+            with torch.no_grad():
+                self.head.update_centroids(self.backbone(batch.x), batch.onehot)
+
+    def epistemic(self, draws: Tensor) -> Tensor:
+        """1 - the largest kernel."""
+        return 1 - draws.exp().mean(0).amax(-1)
