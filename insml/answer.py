@@ -28,6 +28,7 @@ class Classification:
         it speaks for.
     slice_saliency : (n_slices,) mean of the saliency over each slice's unmasked pixels.
     network : which network answered, how it was trained (free text for people).
+    orientation : how a bare array was read, see ``insml.measured.ORIENTATIONS``.
     """
 
     probabilities: dict[str, float]
@@ -39,6 +40,7 @@ class Classification:
     saliency: Array
     slice_saliency: Array
     network: str
+    orientation: str = "as it is"
 
     @property
     def winner(self) -> str:

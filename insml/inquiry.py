@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +16,13 @@ from insml.answer import Answer, Classification, ModelFit
 from insml.cleaning import clean
 from insml.errors import MissingExtraError
 from insml.infer import refine
-from insml.measured import measured_mosaic
+from insml.measured import measured_mosaic, readings
 from insml.mosaic import Mosaic
 from insml.study import Study, bundled
 from insml.verdict import draw
+
+if TYPE_CHECKING:
+    from insml.learn.classifier import Classifier
 
 #: Called with (what is going on, done, total); total is 0 where it is not known.
 Progress = Callable[[str, int, int], None]
@@ -28,26 +33,36 @@ def _study(study: Study | None) -> Study:
     return bundled("manganite") if study is None else study
 
 
-def classify(source: Source, study: Study | None = None, *, cache: Path | None = None, threads: int = 0,
-             progress: Progress | None = None) -> Classification:
+def classify(source: Source, study: Study | None = None, *, mask: NDArray[np.bool_] | None = None,
+             cache: Path | None = None, threads: int = 0, progress: Progress | None = None) -> Classification:
     """What the network for ``study`` (default: the manganite) says about a mosaic, an image array or a file.
+
+    A bare array may be scaled by any positive number and lie in any of four ways (as it is, upside down, left to right,
+    both): it is read in the way that is least strange to the network, and ``Classification.orientation`` says which.
+
+    Parameters
+    ----------
+    mask : (rows, columns) of a bare array, True where there is no detector. Without it NaN are; without those, connected
+        regions of exact zeros.
 
     Raises
     ------
     MissingExtraError : torch is not installed.
+    FormatError : an array of another shape than the study's mosaic.
     """
     study = _study(study)
-    return _classify(clean(measured_mosaic(source, study), study.data), study, cache, threads, progress)
+    mosaics = {name: clean(mosaic, study.data) for name, mosaic in readings(source, study, mask).items()}
+    network = _network(next(iter(mosaics.values())), study, cache, threads, progress)
+    answers = [replace(network.predict(mosaic), orientation=name) for name, mosaic in mosaics.items()]
+    return min(answers, key=lambda answer: answer.ood_score)
 
 
-def _classify(mosaic: Mosaic, study: Study, cache: Path | None, threads: int,
-              progress: Progress | None) -> Classification:
+def _network(mosaic: Mosaic, study: Study, cache: Path | None, threads: int, progress: Progress | None) -> Classifier:
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("torch", "ml", "classification by a network")
     from insml.learn.trained import network_for
 
-    network = network_for(study, coverage=mosaic.stack_mask, cache=cache, threads=threads, progress=progress)
-    return network.predict(mosaic)
+    return network_for(study, coverage=mosaic.stack_mask, cache=cache, threads=threads, progress=progress)
 
 
 def fit(source: Source, candidate: str, study: Study | None = None, *, seed: int = 0, threads: int = 0,
@@ -69,7 +84,7 @@ def investigate(source: Source, study: Study | None = None, *, seed: int = 0, ne
     fits = refine(study, mosaic, seed=seed, threads=threads, progress=_count(progress))
     opinion = None
     if network and importlib.util.find_spec("torch") is not None:
-        opinion = _classify(mosaic, study, cache, threads, progress)
+        opinion = _network(mosaic, study, cache, threads, progress).predict(mosaic)
     provenance = {
         "insml": _core.__version__,
         "source": mosaic.source,

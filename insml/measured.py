@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,36 @@ from insml.pixel_mosaic import mosaic_of_pixels
 from insml.slicing import mosaic_from_histogram
 from insml.sqw import Dnd, Sqw
 from insml.study import Study
+
+#: How a bare array may lie, and the axes along which it is reversed then.
+ORIENTATIONS = {"as it is": (), "upside down": (0,), "left to right": (1,), "turned by half a turn": (0, 1)}
+
+
+def readings(source: str | Path | Mosaic | NDArray[np.float64], study: Study,
+             mask: NDArray[np.bool_] | None = None) -> dict[str, Mosaic]:
+    """The mosaics a source may be, by how it would lie then.
+
+    A bare array does not say which way it lies, so there are four of it. Without a mask and without NaN, connected regions
+    of exact zeros are taken as uncovered (:func:`insml.gaps.zero_regions`). Other sources are one mosaic, "as it is".
+
+    Parameters
+    ----------
+    mask : (rows, columns) True where there is no detector; for bare arrays.
+
+    Raises
+    ------
+    InsmlError : a mask for a source that has its own. Others as :func:`measured_mosaic`.
+    """
+    content = source if isinstance(source, np.ndarray | Mosaic) else open_any(source)
+    image = Image(Path("array"), np.asarray(content, float)) if isinstance(content, np.ndarray) else content
+    if not isinstance(image, Image):
+        if mask is not None:
+            raise InsmlError(f"{source}: mask: expected none for a file that says where it was measured, found one")
+        return {"as it is": measured_mosaic(source, study)}
+    unmarked = mask is None and bool(np.isfinite(image.values).all())
+    read = image.mosaic(study.layout, mask=mask, zeros_are_masked=unmarked)
+    return {name: replace(read, values=np.flip(read.values, axes).copy(), mask=np.flip(read.mask, axes).copy())
+            for name, axes in ORIENTATIONS.items()}
 
 
 def measured_mosaic(source: str | Path | Mosaic | NDArray[np.float64], study: Study) -> Mosaic:

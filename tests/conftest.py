@@ -1,8 +1,11 @@
 """Shared fixtures. Measured files and oracles lie outside the project; tests that need them skip without them."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as insml.learn has it, for tests that import torch before
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -2,23 +2,31 @@
 
 Noise, background, masks and scales are not stored: they are drawn when an image is read, by a generator that is
 addressed by (seed, index). The result depends on nothing else, so neither on batch order, threads nor workers.
+Displacements, structured background, counts and tubes have generators of their own at the same address: with them
+or without, all else is equal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from insml.datasets import smooth_fields
+from insml.datasets.coverage import missing_tubes, patches
+from insml.datasets.displacement import mixed, moved
+from insml.datasets.placement import Placement
+from insml.datasets.structured import StructuredBackground
 from insml.errors import InsmlError
+from insml.gaps import zero_regions
 
 Float32 = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
-_FIELD_KNOTS = 5         # knots per axis of the smooth random fields that shape backgrounds and holes
+_DISPLACEMENT, _STRUCTURED, _COUNTS, _TUBES = 1, 2, 3, 4  # what has a generator of its own
 _MIN_PIXELS = 16         # a slice with fewer detectors says nothing about itself
 _CLIP = 8.0              # bound of standardised values
 _SHOULDER, _PEAK = 0.84, 0.97  # quantiles that measure noise and signal of a slice
@@ -48,8 +56,19 @@ class Corruption:
     mirror : whether an image may be mirrored along each axis; only right where the candidates have the symmetry.
     transpose : whether the two axes may be exchanged; as ``mirror``, and needs n0 == n1.
     clip_probability : share of images whose negative intensities were set to zero.
+    unknown_mask : share of the images with clipped negatives that come without a mask, so that regions of exact
+        zeros are taken for it (``insml.gaps``).
     hot_pixels : mean number of broken pixels per image, 5 to 50 levels bright.
     slice_dropout : share of slices that were not measured at all.
+    poisson : noise of whole counts, skewed where they are few, in place of Gaussian noise of the same variance; much
+        slower, so for evaluation.
+    pixel_shift : the image lies up to so many pixels (at most 1) beside its bins, along each axis; uniform.
+    placement : which slices are of one run (incident energy), and |Q|; needed by what follows.
+    energy_shift : slices of a run hold up to such a share of the next one, above or below; uniform, one per run.
+    run_jitter : sigma of ln(intensity scale) of each run.
+    structured : powder rings and elastic tails, or None.
+    tubes : (lo, hi) share of a tile that is lost to missing detector tubes, in all slices of a run; uniform, one
+        per image.
     """
 
     relative_noise: tuple[float, float] = (0.1, 0.6)
@@ -60,27 +79,50 @@ class Corruption:
     mirror: tuple[bool, bool] = (False, False)
     transpose: bool = False
     clip_probability: float = 0.5
+    unknown_mask: float = 0.0
     hot_pixels: float = 3.0
     slice_dropout: float = 0.02
+    poisson: bool = False
+    pixel_shift: float = 0.0
+    placement: Placement | None = None
+    energy_shift: float = 0.0
+    run_jitter: float = 0.0
+    structured: StructuredBackground | None = None
+    tubes: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         for name, low, high in (("relative_noise", 0.0, np.inf), ("background", 0.0, np.inf),
-                                ("mask_fraction", 0.0, 0.95)):
+                                ("mask_fraction", 0.0, 0.95), ("tubes", 0.0, 0.95)):
             lo, hi = getattr(self, name)
             if not low <= lo <= hi <= high or (name == "relative_noise" and lo == 0 < hi):
                 raise InsmlError(f"corruption: {name}: expected an ascending pair from {low} to {high}, found {lo, hi}")
         if self.masks is not None and np.ndim(self.masks) != 4:
             raise InsmlError(f"corruption: masks: expected shape (n, slices, n0, n1), "
                              f"found {np.shape(self.masks)}")
+        for name, most in (("unknown_mask", 1.0), ("pixel_shift", 1.0), ("energy_shift", 1.0),
+                           ("run_jitter", np.inf)):
+            if not 0 <= getattr(self, name) <= most:
+                raise InsmlError(f"corruption: {name}: expected from 0 to {most:g}, found {getattr(self, name)}")
+        if self.placement is None and self._of_runs:
+            raise InsmlError("corruption: placement: expected one for energy_shift, run_jitter, structured or tubes, "
+                             "found none")
+
+    @property
+    def _of_runs(self) -> bool:
+        return self.energy_shift > 0 or self.run_jitter > 0 or self.structured is not None or self.tubes[1] > 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; the masks by their content's digest."""
+        """Plain values; masks and placement by their contents' digests."""
         import dataclasses
         import hashlib
 
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if self.masks is not None:
             plain["masks"] = hashlib.sha256(np.packbits(self.masks).data).hexdigest()
+        if self.placement is not None:
+            plain["placement"] = self.placement.digest
+        if self.structured is not None:
+            plain["structured"] = self.structured.to_dict()
         return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
 
     def apply(self, clean: NDArray[Any], seed: int, index: int) -> tuple[Float32, BoolArray]:
@@ -96,40 +138,89 @@ class Corruption:
         signal, mask : (n_slices, n0, n1) float32, 0 where masked; bool, True without detector.
         """
         rng = np.random.default_rng([seed, index])
-        clean = self._reorient(np.asarray(clean, np.float32), rng)
-        ns, n0, n1 = clean.shape
-        level = self._levels(clean, rng)
+        placement = self.placement
+        if placement is not None and placement.shape != clean.shape:
+            raise InsmlError(f"corruption: placement: expected one of the stack's shape {clean.shape}, "
+                             f"found {placement.shape}")
+        stack, mirrored = self._reorient(np.asarray(clean, np.float32), rng)
+        if self.pixel_shift > 0 or self.energy_shift > 0 or self.run_jitter > 0:
+            stack = self._displaced(stack, _own(seed, index, _DISPLACEMENT))
+        ns, n0, n1 = stack.shape
+        level = self._levels(stack, rng)
         low, high = self.background
-        background = _scaled(rng.uniform(low, high, (ns,)), level) * _smooth_backgrounds(rng, clean.shape)
-        signal = clean * np.exp(self.scale_jitter * rng.standard_normal((ns, 1, 1), np.float32))
+        amplitude = (rng.uniform(low, high, (ns,)) * level).astype(np.float32)
+        signal = smooth_fields.backgrounds(rng, stack.shape, amplitude)
+        signal += stack * np.exp(self.scale_jitter * rng.standard_normal((ns, 1, 1), np.float32))
+        if self.structured is not None and placement is not None:
+            q = mirrored(placement.q[None])[0]
+            signal += self.structured.draw(_own(seed, index, _STRUCTURED), placement, q, level)
         # What was subtracted is gone from the mean but not from the noise.
-        subtracted = _scaled(rng.uniform(0.02, 0.02 + high, (ns,)), level)
-        lo, hi = self.relative_noise
-        relative = np.float32(np.exp(rng.uniform(np.log(lo), np.log(hi)))) if hi > 0 else np.float32(0)
-        signal += background
-        counts = np.maximum(signal, 0) + subtracted
-        signal += relative * np.sqrt(level[:, None, None] * counts) * rng.standard_normal(clean.shape, np.float32)
-        if rng.random() < self.clip_probability:
+        subtracted = (rng.uniform(0.02, 0.02 + high, (ns,)) * level).astype(np.float32)
+        self._count(signal, subtracted, level, rng, _own(seed, index, _COUNTS) if self.poisson else None)
+        clipped = rng.random() < self.clip_probability
+        if clipped:
             np.maximum(signal, 0, out=signal)
-        mask = self._mask(rng, clean.shape)
+        mask = self._mask(rng, signal.shape)
+        if self.tubes[1] > 0 and placement is not None:
+            own = _own(seed, index, _TUBES)
+            mask |= mirrored(missing_tubes(own, own.uniform(*self.tubes), placement))
         hot = rng.integers(0, signal.size, rng.poisson(self.hot_pixels))
         signal.reshape(-1)[hot] = level[hot // (n0 * n1)] * rng.uniform(5, 50, hot.size)
-        signal[mask] = 0
+        np.copyto(signal, 0, where=mask)
+        if clipped and rng.random() < self.unknown_mask:
+            mask = zero_regions(signal)
         return signal, mask
 
-    def _reorient(self, clean: Float32, rng: np.random.Generator) -> Float32:
+    def _reorient(self, clean: Float32, rng: np.random.Generator
+                  ) -> tuple[Float32, Callable[[NDArray[Any]], NDArray[Any]]]:
+        """The stack, mirrored, and what mirrors others alike."""
         draw = rng.random(3) < 0.5
         axes = tuple(axis for axis, allowed, drawn in zip((1, 2), self.mirror, draw[:2], strict=True)
                      if allowed and drawn)
-        clean = np.flip(clean, axes)
-        return clean.swapaxes(1, 2) if self.transpose and draw[2] else clean
+        swap = self.transpose and draw[2]
+
+        def mirrored(a: NDArray[Any]) -> NDArray[Any]:
+            a = np.flip(a, axes)
+            return a.swapaxes(1, 2) if swap else a
+
+        return mirrored(clean), mirrored
+
+    def _displaced(self, stack: Float32, rng: np.random.Generator) -> Float32:
+        if self.pixel_shift > 0:
+            first, second = rng.uniform(-self.pixel_shift, self.pixel_shift, 2)
+            stack = moved(stack, (float(first), float(second)))
+        if self.placement is None:
+            return stack
+        if self.energy_shift > 0:
+            share = rng.uniform(-self.energy_shift, self.energy_shift, self.placement.runs)
+            stack = mixed(stack, self.placement, share)
+        if self.run_jitter > 0:
+            scale = np.exp(self.run_jitter * rng.standard_normal(self.placement.runs, np.float32))
+            stack = stack * scale[self.placement.index, None, None]
+        return stack
+
+    def _count(self, signal: Float32, subtracted: Float32, level: Float32, rng: np.random.Generator,
+               whole: np.random.Generator | None) -> None:
+        """Counting noise, added to ``signal``; of whole counts from a generator for them."""
+        lo, hi = self.relative_noise
+        relative = np.float32(np.exp(rng.uniform(np.log(lo), np.log(hi)))) if hi > 0 else np.float32(0)
+        noise = rng.standard_normal(signal.shape, np.float32)
+        unit = (relative * relative * level)[:, None, None]  # intensity of one count
+        mean = np.maximum(signal, 0)
+        mean += subtracted[:, None, None]
+        if whole is not None and relative > 0:
+            noise = (whole.poisson(mean / unit) * unit - mean).astype(np.float32)
+        else:
+            mean *= unit
+            noise *= np.sqrt(mean, out=mean)
+        signal += noise
 
     @staticmethod
     def _levels(clean: Float32, rng: np.random.Generator) -> Float32:
         """(n_slices,) intensity that noise and background are measured in."""
-        total = clean.sum((1, 2), dtype=np.float64)
-        own = np.divide(np.square(clean).sum((1, 2), dtype=np.float64), total, out=np.zeros_like(total),
-                        where=total > 0)
+        flat = clean.reshape(len(clean), -1)
+        total = flat.sum(1, dtype=np.float64)
+        own = np.divide(np.einsum("ij,ij->i", flat, flat), total, out=np.zeros_like(total), where=total > 0)
         if not own.any():
             return np.ones(len(own), np.float32)
         common = own[own > 0].mean()
@@ -139,51 +230,20 @@ class Corruption:
         return np.asarray(own ** (1 - shared) * common**shared, np.float32)
 
     def _mask(self, rng: np.random.Generator, shape: tuple[int, ...]) -> BoolArray:
-        ns, n0, n1 = shape
         fraction = rng.uniform(*self.mask_fraction)
         if self.masks is not None and rng.random() < 0.5:
             flips = tuple(axis for axis in (1, 2) if rng.random() < 0.5)
             mask = np.flip(self.masks[rng.integers(len(self.masks))], flips).copy()
         elif fraction > 0:
-            field = _smooth_field(rng, shape) + 2 * _smooth_field(rng, (1, n0, n1))
-            cut = int((1 - fraction) * n0 * n1)
-            threshold = np.partition(field.reshape(ns, -1), min(cut, n0 * n1 - 1), axis=1)[:, min(cut, n0 * n1 - 1)]
-            mask = field > threshold[:, None, None]
-            mask |= (rng.random((ns, n0, 1)) < 0.05 * fraction) | (rng.random((ns, 1, n1)) < 0.05 * fraction)
+            mask = patches(rng, fraction, shape)
         else:
             mask = np.zeros(shape, bool)
-        mask |= rng.random((ns, 1, 1)) < self.slice_dropout
+        mask |= rng.random((shape[0], 1, 1)) < self.slice_dropout
         return np.asarray(mask)
 
 
-def _scaled(relative: NDArray[np.float64], level: Float32) -> Float32:
-    return np.asarray(relative * level, np.float32)[:, None, None]
-
-
-@lru_cache(maxsize=8)
-def _interpolation(n: int) -> Float32:
-    """(n, knots) smooth weights from knots to pixels (cosine between neighbours)."""
-    position = np.linspace(0, _FIELD_KNOTS - 1, n)
-    distance = np.abs(position[:, None] - np.arange(_FIELD_KNOTS))
-    weights = np.where(distance < 1, 0.5 + 0.5 * np.cos(np.pi * distance), 0)
-    return np.asarray(weights, np.float32)
-
-
-def _smooth_field(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32:
-    """Random field (n, n0, n1) of about unit size that varies over a quarter of a tile."""
-    n, n0, n1 = shape
-    knots = rng.standard_normal((n, _FIELD_KNOTS, _FIELD_KNOTS), np.float32)
-    return np.asarray(_interpolation(n0) @ knots @ _interpolation(n1).T)
-
-
-def _smooth_backgrounds(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32:
-    """(n, n0, n1) shapes of about unit size: constant, paraboloid about a point in or near the tile, irregular."""
-    n, n0, n1 = shape
-    weight = rng.standard_normal((3, n, 1, 1), np.float32) / np.float32(np.sqrt(3))
-    centre = rng.uniform(-0.25, 1.25, (2, n, 1, 1)).astype(np.float32)
-    u = np.linspace(0, 1, n0, dtype=np.float32)[:, None] - centre[0]
-    v = np.linspace(0, 1, n1, dtype=np.float32)[None, :] - centre[1]
-    return np.asarray(weight[0] + weight[1] * (u * u + v * v) + weight[2] * _smooth_field(rng, shape))
+def _own(seed: int, index: int, purpose: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([seed, index], spawn_key=(purpose,)))
 
 
 def standardise(signal: NDArray[Any], mask: BoolArray) -> Float32:
@@ -211,9 +271,10 @@ def standardise(signal: NDArray[Any], mask: BoolArray) -> Float32:
         raise InsmlError(f"stack: expected signal and mask of one shape (slices, n0, n1), "
                          f"found {signal.shape} and {mask.shape}")
     ns = len(signal)
-    flat = np.where(mask, np.inf, signal).reshape(ns, -1)
+    signal = np.asarray(signal, np.float32 if signal.dtype == np.float32 else np.float64)
+    flat = np.where(mask, signal.dtype.type(np.inf), signal).reshape(ns, -1)
     ordered = np.sort(flat, axis=1)
-    n = np.count_nonzero(~mask.reshape(ns, -1), axis=1)
+    n = flat.shape[1] - np.count_nonzero(mask.reshape(ns, -1), axis=1)
     usable = n >= min(_MIN_PIXELS, flat.shape[1])
 
     def quantile(q: float) -> NDArray[Any]:
@@ -226,12 +287,19 @@ def standardise(signal: NDArray[Any], mask: BoolArray) -> Float32:
 
     centre = quantile(0.5)
     scale = np.maximum(quantile(_SHOULDER) - centre, (quantile(_PEAK) - centre) / _PEAK_HEIGHT)
-    z = np.where(mask | ~usable[:, None, None], 0, signal - centre[:, None, None])
+    z = signal - centre.astype(signal.dtype)[:, None, None]
+    np.copyto(z, 0, where=mask | ~usable[:, None, None])
+    size = np.abs(z)
     # Few bright pixels on an exactly flat floor: any multiple of their mean deviation keeps the invariances.
-    mean_deviation = np.abs(z).sum((1, 2)) / np.maximum(n, 1)
-    scale = np.where(scale > 0, scale, mean_deviation)
+    mean_deviation = size.sum((1, 2)) / np.maximum(n, 1)
+    scale = np.where(scale > 0, scale, mean_deviation).astype(signal.dtype)
     # Rounding noise of a constant slice is not signal.
-    smallest = np.finfo(signal.dtype if signal.dtype.kind == "f" else float).eps * 8 * np.abs(centre)
-    z /= np.where(scale > smallest, scale, np.inf)[:, None, None]
-    y = 2 * np.sign(z) * (np.sqrt(1 + np.abs(z)) - 1)
-    return np.asarray(np.clip(y, -_CLIP, _CLIP), np.float32)
+    smallest = np.finfo(signal.dtype).eps * 8 * np.abs(centre)
+    with np.errstate(over="ignore"):  # clipped below
+        size /= np.where(scale > smallest, scale, signal.dtype.type(np.inf))[:, None, None]
+    size += 1
+    np.sqrt(size, out=size)
+    size -= 1
+    size *= 2
+    np.minimum(size, _CLIP, out=size)
+    return np.asarray(np.copysign(size, z), np.float32)

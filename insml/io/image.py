@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from insml.errors import FormatError
+from insml.gaps import zero_regions
 from insml.mosaic import Mosaic, MosaicLayout
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-
-#: Fewest pixels of exact zero, connected by their sides, that look like a detector gap and not like clipped noise.
-GAP = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +47,7 @@ class Image:
                 raise FormatError(self.path, f"a mask of shape {layout.shape}", f"shape {np.shape(mask)}")
             masked |= np.asarray(mask, bool)
         if zeros_are_masked:
-            for s in range(len(layout.slices)):
-                masked[layout.tile(s)] |= _gaps(self.values[layout.tile(s)])
+            masked |= layout.assemble(zero_regions(layout.split(self.values)))
         tiles = layout.assemble(np.ones(layout.stack_shape, bool))
         return Mosaic(self.values, masked | ~tiles, layout, title=self.path.stem, source=str(self.path))
 
@@ -72,12 +69,3 @@ def read_image(path: str | Path) -> Image:
     if stored.ndim != 2 or stored.dtype.kind not in "fiu":
         raise FormatError(path, expected, f"shape {stored.shape} of type {stored.dtype}")
     return Image(path, np.array(stored, float))
-
-
-def _gaps(tile: Array) -> BoolArray:
-    from scipy.ndimage import label
-
-    regions, n = label(tile == 0)
-    large = np.bincount(regions.ravel(), minlength=n + 1) >= GAP
-    large[0] = False  # region 0 is what is not zero
-    return np.asarray(large[regions], bool)

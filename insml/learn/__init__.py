@@ -1,6 +1,12 @@
 """Networks that tell candidate models apart: training, calibration, out-of-distribution score. Needs torch."""
 
+import os
+
 from insml.errors import MissingExtraError
+
+# Threads that spin while they wait take the cores from those that prepare the next batch and from other work, ten times
+# slower on a busy machine. Read when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 try:
     import safetensors

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.datasets.corrupt import Corruption
+from insml.datasets.placement import Placement
 from insml.datasets.shards import DataSet, DataSetPlan, simulate_set
 from insml.datasets.store import TrainingSet
+from insml.datasets.structured import StructuredBackground
 from insml.errors import FormatError, InsmlError
 from insml.learn.checkpoint import Checkpoint
 from insml.learn.classifier import Classifier
@@ -26,6 +28,10 @@ from insml.study import Study
 BoolArray = NDArray[np.bool_]
 #: Called with (what is going on, done, total).
 Progress = Callable[[str, int, int], None]
+_UNKNOWN_MASK = 0.5              # bare arrays come without one
+_SHIFT, _ENERGY_SHIFT = 0.5, 0.05  # pixels; share of the next slice
+_STRUCTURED = ((0.0, 0.15), (0.0, 0.5))  # rings, elastic tail
+_TUBES = (0.0, 0.05)             # share of a tile
 
 
 def cache_folder() -> Path:
@@ -51,7 +57,9 @@ def corruption_for(study: Study, coverage: BoolArray | None) -> Corruption:
     rules = study.training
     return Corruption(relative_noise=rules.relative_noise, background=rules.background, scale_jitter=rules.scale_jitter,
                       mask_fraction=rules.mask_fraction, mirror=(rules.mirror, rules.mirror),
-                      masks=None if coverage is None else coverage[None])
+                      masks=None if coverage is None else coverage[None], unknown_mask=_UNKNOWN_MASK,
+                      pixel_shift=_SHIFT, placement=Placement.of(study.lattice, study.layout), energy_shift=_ENERGY_SHIFT,
+                      structured=StructuredBackground(*_STRUCTURED), tubes=_TUBES)
 
 
 def network_for(

@@ -1,12 +1,22 @@
+import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
+from insml.crystal import Lattice
 from insml.datasets import Corruption, standardise
+from insml.datasets.coverage import missing_tubes
+from insml.datasets.displacement import mixed, moved
+from insml.datasets.placement import Placement
+from insml.datasets.structured import StructuredBackground
 from insml.errors import InsmlError
+from insml.gaps import zero_regions
+from insml.mosaic import Axis, MosaicLayout, SliceSpec
 
 SHAPE = (6, 18, 14)
 
@@ -167,3 +177,172 @@ def test_sparse_peaks_on_a_flat_floor_survive() -> None:
     y = standardise(signal, np.zeros(signal.shape, bool))
     assert (y[0, 3, 4:8] > 1).all()
     assert np.count_nonzero(y) == 4
+
+
+STILL = Corruption(relative_noise=(0, 0), background=(0, 0), scale_jitter=0, mask_fraction=(0, 0),
+                   clip_probability=0, hot_pixels=0, slice_dropout=0)
+
+
+def placement() -> Placement:
+    """Of :data:`SHAPE`: three slices of each of two incident energies, the second from high to low energy."""
+    h, k = (np.linspace(-1, 1, n + 1) for n in SHAPE[1:])
+    slices = [SliceSpec((e, e + 2), ei) for e, ei in ((1, 20), (3, 20), (5, 20), (30, 80), (20, 80), (10, 80))]
+    layout = MosaicLayout((Axis("h", (1, 0, 0), h), Axis("k", (0, 1, 0), k)), (0, 0, 1), tuple(slices), (2, 3))
+    return Placement.of(Lattice(2 * np.pi, np.pi, 10), layout)
+
+
+def test_where_slices_lie() -> None:
+    p = placement()
+    assert p.groups == (0, 0, 0, 1, 1, 1)
+    np.testing.assert_allclose(p.energy, [0.1, 0.2, 0.3, 31 / 80, 21 / 80, 11 / 80], rtol=1e-6)
+    np.testing.assert_allclose(p.depth, [0, 0.1, 0.2, 0.25, 0.125, 0], atol=1e-7)
+    np.testing.assert_array_equal(p.neighbours, [[0, 0, 1, 4, 5, 5], [1, 2, 2, 3, 3, 4]])
+    # a* is 1 and b* is 2 per Angstrom
+    h, k = (np.linspace(-1, 1, n + 1)[:-1] + 1 / n for n in SHAPE[1:])
+    np.testing.assert_allclose(p.q, np.hypot(h[:, None], 2 * k), rtol=1e-6)
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1))
+@settings(max_examples=20, deadline=None)
+def test_shifts_are_linear_interpolation(first: float, second: float) -> None:
+    rough = np.random.default_rng(1).random(SHAPE, np.float32)
+    expected = ndimage.shift(rough, (0, first, second), order=1, mode="nearest")
+    np.testing.assert_allclose(moved(rough, (first, second)), expected, atol=1e-5)
+
+
+def test_energy_mixes_within_a_run() -> None:
+    numbers = np.broadcast_to(np.array([1, 2, 4, 30, 20, 10], np.float32)[:, None, None], SHAPE).copy()
+    found = mixed(numbers, placement(), np.array([0.25, -0.5]))
+    np.testing.assert_allclose(found[:, 3, 4], [1.25, 2.5, 4, 25, 15, 10])
+
+
+def test_slices_of_a_run_share_their_scale() -> None:
+    spread = replace(STILL, placement=placement(), run_jitter=0.3)
+    factors = []
+    for i in range(300):
+        signal, _ = spread.apply(stack(1) + 1, 1, i)
+        ratio = (signal / (stack(1) + 1)).reshape(len(SHAPE) - 1, -1)
+        np.testing.assert_allclose(ratio, ratio[:, :1].repeat(ratio.shape[1], axis=1), rtol=1e-5)
+        factors.append(np.log(ratio[:, 0]))
+    assert np.std(factors) == pytest.approx(0.3, rel=0.1)
+    assert abs(np.corrcoef(np.transpose(factors))[0, 1]) < 0.2
+
+
+def test_displaced_images_stay_within_the_stated_shift() -> None:
+    x = np.linspace(0, 1, SHAPE[1], dtype=np.float32)[:, None]
+    ramp = np.broadcast_to(1 + x, SHAPE)
+    shifted = replace(STILL, pixel_shift=0.7)
+    shifts = [(ramp - shifted.apply(ramp, 1, i)[0])[:, 2:-2] * (SHAPE[1] - 1) for i in range(100)]
+    assert all(np.ptp(s) < 1e-4 for s in shifts)
+    found = np.array([s.mean() for s in shifts])
+    assert np.abs(found).max() < 0.7
+    assert found.std() == pytest.approx(1.4 / np.sqrt(12), rel=0.2)
+
+
+def test_structured_background_is_a_function_of_q_that_falls_with_energy() -> None:
+    p, flat = placement(), np.ones(SHAPE, np.float32)
+    tail, rings = StructuredBackground(tail=(0.5, 0.5)), StructuredBackground(rings=(0.5, 0.5))
+    for background in (tail, rings):
+        for i in range(5):
+            signal, _ = replace(STILL, placement=p, structured=background).apply(flat, 1, i)
+            added = signal - 1
+            # both diagonals of the tile have the same |Q|, point by point
+            np.testing.assert_allclose(added, added[:, ::-1, ::-1], atol=1e-5)
+            np.testing.assert_allclose(added, added[:, ::-1], atol=1e-5)
+            size = np.abs(added).max((1, 2))
+            assert size[0] > size[1] > size[2]
+            assert size[5] > size[4] > size[3]
+            if background is tail:
+                assert (added > -1e-6).all()
+                # next to Q = 0 in the lowest slice of each run
+                assert added[[0, 5]].max((1, 2)) == pytest.approx([0.5, 0.5], rel=0.05)
+
+
+def test_tubes_are_missing_in_a_whole_run() -> None:
+    p = placement()
+    lost = replace(STILL, placement=p, tubes=(0.1, 0.3))
+    shares = []
+    for i in range(200):
+        signal, mask = lost.apply(stack(1) + 1, 1, i)
+        assert (mask[:3] == mask[0]).all()
+        assert (mask[3:] == mask[3]).all()
+        assert not signal[mask].any()
+        np.testing.assert_array_equal(signal[~mask], (stack(1) + 1)[~mask])
+        shares.append(mask.mean())
+    assert np.mean(shares) == pytest.approx(0.2, abs=0.015)
+    assert not missing_tubes(np.random.default_rng(1), 0.0, p).any()
+
+
+def test_backgrounds_are_mirrored_with_the_image() -> None:
+    q = np.hypot(np.arange(18.0)[:, None], np.arange(14.0)).astype(np.float32)
+    corruption = replace(STILL, placement=replace(placement(), q=q), structured=StructuredBackground(tail=(1, 1)),
+                         mirror=(True, True))
+    signals = [corruption.apply(np.ones(SHAPE, np.float32), 1, i)[0][0] for i in range(30)]
+    bright = {tuple(int(x) for x in np.unravel_index(s.argmax(), SHAPE[1:])) for s in signals}
+    assert bright == {(0, 0), (17, 0), (0, 13), (17, 13)}
+
+
+def test_everything_else_is_equal_with_and_without_what_has_its_own_draws() -> None:
+    plain = Corruption(placement=placement())
+    signal, mask = plain.apply(stack(), 3, 1)
+    with_tubes, more = replace(plain, tubes=(0.2, 0.2)).apply(stack(), 3, 1)
+    assert (more >= mask).all()
+    np.testing.assert_array_equal(with_tubes[~more], signal[~more])
+    _, same = replace(plain, structured=StructuredBackground((0, 0.5), (0, 0.5)), run_jitter=0.2, poisson=True,
+                      pixel_shift=0.5, energy_shift=0.1).apply(stack(), 3, 1)
+    np.testing.assert_array_equal(same, mask)
+
+
+def test_counts_are_whole_and_vary_as_counts() -> None:
+    flat = np.full((1, 300, 300), 4, np.float32)
+    signal, _ = replace(STILL, relative_noise=(0.5, 0.5), poisson=True).apply(flat, 1, 0)
+    unit = 0.5**2 * 4
+    subtracted = 0.02 * 4
+    counts = (signal + subtracted) / unit
+    np.testing.assert_allclose(counts, counts.round(), atol=1e-3)
+    mean = (4 + subtracted) / unit
+    assert counts.mean() == pytest.approx(mean, rel=0.01)
+    assert counts.var() == pytest.approx(mean, rel=0.02)
+    assert ((counts - mean) ** 3).mean() == pytest.approx(mean, rel=0.1)
+
+
+def test_images_without_a_mask_are_masked_where_they_are_zero() -> None:
+    bare = Corruption(clip_probability=1, unknown_mask=1, background=(0, 0))
+    signal, mask = bare.apply(stack(), 1, 0)
+    np.testing.assert_array_equal(mask, zero_regions(signal))
+    known_signal, known = replace(bare, unknown_mask=0).apply(stack(), 1, 0)
+    np.testing.assert_array_equal(known_signal, signal)
+    assert not np.array_equal(known, mask)
+
+
+def test_a_record_is_plain_and_tells_placements_apart() -> None:
+    full = Corruption(placement=placement(), structured=StructuredBackground((0, 0.1)), tubes=(0, 0.1))
+    record = json.loads(json.dumps(full.to_dict()))
+    assert record["structured"] == {"rings": [0, 0.1], "tail": [0, 0]}
+    other = replace(full, placement=replace(placement(), q=placement().q * 2))
+    assert other.to_dict()["placement"] != record["placement"] == full.to_dict()["placement"]
+
+
+@pytest.mark.parametrize("wrong", [{"run_jitter": 0.1}, {"tubes": (0, 0.1)},
+                                   {"structured": StructuredBackground()}])
+def test_runs_need_a_placement(wrong: dict) -> None:
+    with pytest.raises(InsmlError, match="placement: expected one"):
+        Corruption(**wrong)
+    with pytest.raises(InsmlError, match=r"placement: expected one of the stack's shape \(3, 4, 4\)"):
+        Corruption(placement=placement(), **wrong).apply(np.ones((3, 4, 4)), 1, 0)
+
+
+@pytest.mark.parametrize("wrong", [{"pixel_shift": 1.5}, {"tubes": (0.2, 0.1)}, {"unknown_mask": 2}])
+def test_impossible_displacements_are_refused(wrong: dict) -> None:
+    with pytest.raises(InsmlError, match=next(iter(wrong))):
+        Corruption(placement=placement(), **wrong)
+    with pytest.raises(InsmlError, match="rings"):
+        StructuredBackground(rings=(0.5, 0.1))
+
+
+def test_standard_form_of_a_peak_that_towers_above_everything() -> None:
+    signal = np.random.default_rng(1).normal(0, 1e-30, (1, 20, 20)).astype(np.float32)
+    signal[0, 3, 3] = 1e30
+    y = standardise(signal, np.zeros(signal.shape, bool))
+    assert y[0, 3, 3] == 8
+    assert np.isfinite(y).all()

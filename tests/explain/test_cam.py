@@ -2,15 +2,19 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from insml.errors import InsmlError
 from insml.explain import grad_cam, occlude_slices, register, slice_maps
 from insml.learn.networks import FILTERS_PER_SLICE, SliceStackNet
+from insml.mosaic import Axis, MosaicLayout, SliceSpec
 
 
-def network(n_slices: int = 5) -> SliceStackNet:
+def network(n_slices: int = 5, size: int = 16) -> SliceStackNet:
     torch.manual_seed(0)
-    return SliceStackNet(n_slices, 2).eval()
+    axes = (Axis("h", (1, 0, 0), np.linspace(-1, 1, size + 1)), Axis("k", (0, 1, 0), np.linspace(-1, 1, size + 1)))
+    slices = tuple(SliceSpec((5.0 * s, 5.0 * s + 5)) for s in range(n_slices))
+    return SliceStackNet(MosaicLayout(axes, (0, 0, 1), slices, (1, n_slices)), 2).eval()
 
 
 def image(n_slices: int = 5, size: int = 16) -> torch.Tensor:
@@ -29,7 +33,7 @@ def test_grad_cam_is_its_formula() -> None:
 
 
 def test_slice_maps_are_their_formula() -> None:
-    net, x = network(3), image(3, 8)
+    net, x = network(3, 8), image(3, 8)
 
     def score(t: torch.Tensor) -> torch.Tensor:
         features = net(t)
@@ -39,7 +43,7 @@ def test_slice_maps_are_their_formula() -> None:
     y = net.mix(activation)
     for block in net.blocks:
         y = block(y)
-    features = net.features(y.mean((2, 3)))
+    features = net.features(adaptive_avg_pool2d(y, 5).flatten(1))
     value = (features[:, 0] - features[:, 1]).sum() + features.sum() ** 2
     (gradient,) = torch.autograd.grad(value, activation)
     share = (gradient * activation).reshape(3, FILTERS_PER_SLICE, 8, 8).sum(1).abs()
@@ -60,7 +64,7 @@ def test_a_slice_the_score_cannot_see_has_no_map() -> None:
 @pytest.mark.parametrize("layer", ["mix", "block1", "block2", "block3"])
 def test_any_layer_is_registered_on_the_input(layer: str) -> None:
     """A bright spot moves a coarse layer's response to where it stands, within the layer's own stride."""
-    net = network()
+    net = network(size=40)
     module, stride = net.maps()[layer].module, net.maps()[layer].stride[0]
     for centre in (15, 20, 25):
         x = torch.zeros(1, 5, 40, 40)
