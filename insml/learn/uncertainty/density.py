@@ -29,7 +29,7 @@ class FeatureDensity:
         """Mean and shrunk covariance of each class; features (n, d), labels (n,)."""
         groups = [np.asarray(features[labels == c], float) for c in range(classes)]
         return cls(np.stack([g.mean(0) for g in groups]),
-                   np.stack([np.linalg.cholesky(_shrunk_covariance(g)) for g in groups]))
+                   np.stack([np.linalg.cholesky(shrunk_covariance(g)) for g in groups]))
 
     def score(self, features: Array) -> Array:
         """(n,) strangeness: -2/d times the log density, up to a constant; larger is stranger.
@@ -45,7 +45,7 @@ class FeatureDensity:
         return np.asarray(-2 / d * np.logaddexp.reduce(np.stack(log_density), axis=0))
 
 
-def _shrunk_covariance(x: Array) -> Array:
+def shrunk_covariance(x: Array) -> Array:
     """Ledoit-Wolf: mix with a multiple of the identity by the weight that minimises the expected error."""
     n, d = x.shape
     x = x - x.mean(0)
