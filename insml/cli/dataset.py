@@ -20,6 +20,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seed", type=int, default=1, help="default: 1")
     parser.add_argument("--as-stated", action="store_true", help="mosaic, alignment and pulses as the study states them, "
                         "rather than drawn for each image")
+    parser.add_argument("--near", type=float, metavar="SIGMAS", help="parameters within so many errors of the references "
+                        "in the study, rather than from the priors")
     parser.add_argument("--shard", metavar="I/N", help="only every N-th shard, from the I-th (from 0); machines that see "
                         "one folder may take one share each")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 (default): one per core")
@@ -33,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from insml.cli.arguments import executor, progress_bars, study
     from insml.datasets.shards import DataSet, DataSetPlan, simulate_set
 
-    plan = DataSetPlan(study(args), args.n, args.seed, nuisances=not args.as_stated)
+    plan = DataSetPlan(study(args), args.n, args.seed, nuisances=not args.as_stated, near=args.near)
     with progress_bars(Console(stderr=True)) as told:
         made = simulate_set(plan, args.out, executor=executor(args), share=_share(args.shard), threads=args.threads,
                             progress=told)

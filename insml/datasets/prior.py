@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,25 @@ class Draw:
     values: dict[str, float]
     stack: Array
     attempts: int
+
+
+def near_references(candidate: Candidate, errors: float) -> Candidate:
+    """The candidate with priors of so many errors either side of its references, cut at its own.
+
+    Raises
+    ------
+    InsmlError : a parameter without reference or error, or no positive number of errors.
+    """
+    if not errors > 0:
+        raise InsmlError(f"parameters near the references: expected a positive number of errors, found {errors}")
+    narrowed = []
+    for p in candidate.parameters:
+        if p.reference is None or p.error is None:
+            raise InsmlError(f"{candidate.name}: {p.name}: expected a reference and its error in the study, to draw "
+                             f"near it, found {p.reference} and {p.error}")
+        low, high = p.reference - errors * p.error, p.reference + errors * p.error
+        narrowed.append(replace(p, prior=(max(low, p.prior[0]), min(high, p.prior[1]))))
+    return replace(candidate, parameters=tuple(narrowed))
 
 
 def draw_stable(candidate: Candidate, class_index: int, simulate: Callable[[dict[str, float]], Array], seed: int,

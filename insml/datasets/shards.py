@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from insml.datasets.conditions import CONDITIONS, Condition, draw_conditions, simulator
-from insml.datasets.prior import draw_stable
+from insml.datasets.prior import draw_stable, near_references
 from insml.datasets.store import TrainingSet
 from insml.errors import FormatError, InsmlError
 from insml.io.atomic import atomic_path
 from insml.jobs.executor import Executor, LocalExecutor
-from insml.study import Study, load
+from insml.study import Candidate, Study, load
 
 Progress = Callable[[str, int, int], None]
 
@@ -38,16 +38,25 @@ class DataSetPlan:
     """What a data set holds: ``n`` images of each candidate, parameters and conditions drawn from ``seed``.
 
     nuisances : whether mosaic, turn and widths are drawn for each image; otherwise all are as the study states.
+    near : None for parameters from the whole priors; otherwise from so many errors either side of the references, where
+        candidates are hardest to tell apart if they were fitted to the same data.
     """
 
     study: Study
     n: int
     seed: int = 1
     nuisances: bool = True
+    near: float | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1 or self.seed < 0:
             raise InsmlError(f"data set: expected n of at least 1 and a seed of at least 0, found {self.n} and {self.seed}")
+        self.drawn_from()  # complains about references that are missing
+
+    def drawn_from(self) -> tuple[Candidate, ...]:
+        """The candidates, with the priors that parameters are drawn from."""
+        whole = tuple(self.study.candidates.values())
+        return whole if self.near is None else tuple(near_references(c, self.near) for c in whole)
 
     @property
     def images(self) -> int:
@@ -63,7 +72,8 @@ class DataSetPlan:
 
     def header(self) -> dict[str, Any]:
         """What is written beside the shards. Sets of the same header have the same images."""
-        return {"kind": _KIND, "version": _VERSION, "study": self.study.name, "digest": self.study.simulation_digest,
+        near = {} if self.near is None else {"near": self.near}
+        return near | {"kind": _KIND, "version": _VERSION, "study": self.study.name, "digest": self.study.simulation_digest,
                 "candidates": list(self.study.candidates), "images_per_candidate": self.n, "seed": self.seed,
                 "shard": SHARD, "conditions": [asdict(c) for c in self.conditions],
                 "layout": self.study.layout.to_dict(),
@@ -107,11 +117,11 @@ def simulate_shard(folder: Path, number: int, threads: int = 0) -> None:
     theta, scales, attempts = np.full((len(images), width), np.nan), [1.0] * len(images), [0] * len(images)
     # images of one condition and class one after the other: what is prepared for them is prepared once
     order = sorted((plan.condition_of(j % len(classes), j // len(classes)), j % len(classes), j) for j in images)
-    conditions = plan.conditions
+    conditions, drawn_from = plan.conditions, plan.drawn_from()
     for (which, label), group in groupby(order, key=lambda item: item[:2]):
         made = simulator(plan.study, classes[label], conditions[which], threads)
         for *_, j in group:
-            draw = draw_stable(plan.study.candidates[classes[label]], label, made.stack, plan.seed, j // len(classes))
+            draw = draw_stable(drawn_from[label], label, made.stack, plan.seed, j // len(classes))
             row, largest = j - images.start, float(draw.stack.max())
             scales[row] = largest / _LARGEST if largest > 0 else 1.0
             clean[row] = draw.stack / scales[row]
@@ -139,7 +149,7 @@ def read_plan(folder: str | Path) -> DataSetPlan:
     if header.get("kind") != _KIND or header.get("version") != _VERSION:
         raise FormatError(path, f"{_KIND}, version {_VERSION}", f"{header.get('kind')}, version {header.get('version')}")
     plan = DataSetPlan(load(path.with_name(_STUDY)), int(header["images_per_candidate"]), int(header["seed"]),
-                       len(header["conditions"]) > 1)
+                       len(header["conditions"]) > 1, header.get("near"))
     if plan.header() != header:
         raise FormatError(path, "what study.toml and this version simulate", "another set")
     return plan

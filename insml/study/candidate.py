@@ -17,12 +17,14 @@ from insml.study.structure import MagneticStructure
 
 @dataclass(frozen=True)
 class Parameter:
-    """``prior``: bounds of the uniform prior, meV. ``reference``: published or expected value, meV."""
+    """``prior``: bounds of the uniform prior, meV. ``reference``: published or expected value, meV; ``error``: its
+    standard deviation."""
 
     name: str
     prior: tuple[float, float]
     reference: float | None = None
     description: str = ""
+    error: float | None = None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from insml.study.selection import Selection, read_selection
 from insml.study.structure import MagneticStructure
 
 CANDIDATE_KEYS = ("name", "title", "parameters", "bonds", "anisotropy")
-PARAMETER_KEYS = ("prior", "reference", "description")
+PARAMETER_KEYS = ("prior", "reference", "error", "description")
 BOND_KEYS = ("shell", "distance", "tolerance", "pairs", "between", "spins", "displacement", "exchange", "dm")
 ANISOTROPY_KEYS = ("sites", "axis", "value", "matrix")
 
@@ -64,7 +64,10 @@ def _parameters(table: Table) -> tuple[Parameter, ...]:
         if reference is not None and not prior[0] <= reference <= prior[1]:
             raise entry.mistake("reference", f"a value inside the prior [{prior[0]:g}, {prior[1]:g}]",
                                 describe(reference))
-        parameters.append(Parameter(name, prior, reference, entry.text("description", "")))
+        error = entry.number("error") if "error" in entry else None
+        if error is not None and (reference is None or error <= 0):
+            raise entry.mistake("error", "a positive number beside a reference", describe(error))
+        parameters.append(Parameter(name, prior, reference, entry.text("description", ""), error))
     return tuple(parameters)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from insml import FormatError, InsmlError
 from insml.cli import main
 from insml.datasets import shards as module
 from insml.datasets.conditions import Condition, draw_conditions, simulator
+from insml.datasets.prior import draw_stable
 from insml.datasets.shards import DataSet, DataSetPlan, read_plan, simulate_set
 from insml.simulation import simulate_stack
 from insml.study import bundled
@@ -146,3 +148,32 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     err = capsys.readouterr().err
     assert "--shard: expected I/N, found 'x'" in err
     assert "found another" in err
+
+
+def test_parameters_near_the_references(tmp_path: Path) -> None:
+    """Within so many errors of the references, and inside the prior."""
+    plan = DataSetPlan(bundled("manganite"), 1, 5, near=3)
+    for candidate in plan.drawn_from():
+        for p, whole in zip(candidate.parameters, plan.study.candidates[candidate.name].parameters, strict=True):
+            assert whole.reference is not None
+            assert whole.error is not None
+            assert p.prior == pytest.approx((whole.reference - 3 * whole.error, whole.reference + 3 * whole.error))
+    cut = DataSetPlan(bundled("manganite"), 1, 5, near=1000).drawn_from()[0]
+    assert [p.prior for p in cut.parameters] == [
+        p.prior for p in bundled("manganite").candidates["goodenough"].parameters]
+    with pytest.raises(InsmlError, match="J1: expected a reference and its error"):
+        DataSetPlan(SQUARE, 1, near=3)
+    with pytest.raises(InsmlError, match="positive number of errors"):
+        DataSetPlan(bundled("manganite"), 1, near=-1.0)
+
+
+def test_a_set_near_the_references_is_another(tmp_path: Path) -> None:
+    told = {c: replace(SQUARE.candidates[c], parameters=tuple(
+        replace(p, reference=0.5 * (p.prior[0] + p.prior[1]), error=0.01) for p in SQUARE.candidates[c].parameters))
+        for c in SQUARE.candidates}
+    plan = DataSetPlan(replace(SQUARE, candidates=told), 1, 5, near=2)
+    drawn = [draw_stable(c, i, lambda v: np.ones(1), 5, 0).values for i, c in enumerate(plan.drawn_from())]
+    for candidate, values in zip(told.values(), drawn, strict=True):
+        assert all(abs(values[p.name] - p.reference) <= 0.02 for p in candidate.parameters if p.reference is not None)
+    assert plan.header()["near"] == 2
+    assert "near" not in DataSetPlan(SQUARE, 1, 5).header()
