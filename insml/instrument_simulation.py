@@ -43,6 +43,7 @@ class InstrumentSimulator:
     seed : of the draws; the grid has none. threads : 0 for one per core; bits do not depend on it.
     prepared : the grid of another instrument than the study's (:func:`insml.resolution.forward.forward_image`).
     turn : degrees by which the crystal is turned in the plane of the image against where it is thought to be.
+    tilt : of the shares of twins (:func:`insml.simulation.distinct_twins`).
 
     Raises
     ------
@@ -52,7 +53,7 @@ class InstrumentSimulator:
 
     def __init__(self, study: Study, candidate: str, *, evaluation: str = "table", samples: int | None = None,
                  cells: int = 2, seed: int = 0, threads: int = 0, prepared: _core.ForwardImage | None = None,
-                 turn: float = 0.0) -> None:
+                 turn: float = 0.0, tilt: float = 0.0) -> None:
         if candidate not in study.candidates:
             raise InsmlError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate!r}")
         if evaluation not in EVALUATIONS:
@@ -66,7 +67,7 @@ class InstrumentSimulator:
         self._study, self._candidate, self._threads = study, study.candidates[candidate], threads
         # symmetry blocks found once, at values that do not make the search difficult
         self._model = _reference(study, candidate)
-        self._turn = _in_plane(study, turn)
+        self._turn, self._tilt = _in_plane(study, turn), tilt
         if prepared is not None:
             self._run = prepared.intensities
         elif samples is None and evaluation != "exact":
@@ -89,7 +90,7 @@ class InstrumentSimulator:
         model = self._model.with_parameters(values)
         v = model.lattice_vectors.T
         domains = [(model.domain_core(t), np.ascontiguousarray((np.linalg.inv(v) @ t.rotation @ self._turn @ v).T),
-                    float(t.weight)) for t in distinct_twins(model)]
+                    float(t.weight)) for t in distinct_twins(model, self._tilt)]
         flat = self._run(domains=domains, form_factor=study.form_factor, threads=self._threads)
         if flat is None:
             raise ModelError(f"{study.name}: expected modes in blocks that depend on two components of Q alone, "

@@ -58,11 +58,11 @@ class Simulator:
     """
 
     def __init__(self, study: Study, candidate: str, *, resolution: bool = True, step: float = STEP,
-                 widths: Sequence[SliceWidths] | None = None, threads: int = 0) -> None:
+                 widths: Sequence[SliceWidths] | None = None, tilt: float = 0.0, threads: int = 0) -> None:
         if candidate not in study.candidates:
             raise InsmlError(f"candidate: expected one of {', '.join(study.candidates)}, found {candidate!r}")
         self._study, self._candidate = study, study.candidates[candidate]
-        self.step, self._threads = step, threads
+        self.step, self._tilt, self._threads = step, tilt, threads
         self._widths = list(study.broadening.widths(study.lattice, study.layout) if widths is None else widths)
         if not resolution:
             self._widths = [SliceWidths((0.0, 0.0), (0.0,))] * len(self._widths)
@@ -92,7 +92,7 @@ class Simulator:
         slopes, grid = self._frozen or (None, widths)
         flat, used = _core.convolve_mosaic(
             domains=[(model.domain_core(t), np.ascontiguousarray(t.rotation, float), float(t.weight))
-                     for t in distinct_twins(model)],
+                     for t in distinct_twins(model, self._tilt)],
             axes=[(a.vector, a.edges.tolist()) for a in layout.axes],
             third_vector=layout.third,
             integrated=_quadrature(third) if isinstance(third, Integrated) else None,
@@ -144,8 +144,11 @@ def reachable(study: Study) -> NDArray[np.bool_]:
     return out
 
 
-def distinct_twins(model: SpinModel) -> list[Twin]:
-    """Twins whose spectra coincide are one: tested at three wave vectors in general position."""
+def distinct_twins(model: SpinModel, tilt: float = 0.0) -> list[Twin]:
+    """Twins whose spectra coincide are one: tested at three wave vectors in general position.
+
+    ``tilt``: of each to the next of these the share grows by exp(tilt), the sum of all as it was.
+    """
     if len(model.twins) < 2:
         return list(model.twins) or [Twin(np.eye(3), 1.0)]
     q = np.array([[0.1237, 0.2891, 0.3973], [-0.3719, 0.1531, 0.7127], [0.6133, -0.4789, 0.0921]])
@@ -162,7 +165,9 @@ def distinct_twins(model: SpinModel) -> list[Twin]:
                 break
         else:
             kept.append((spectrum, twin))
-    return [twin for _, twin in kept]
+    shares = np.array([twin.weight for _, twin in kept]) * np.exp(tilt * np.arange(len(kept)))
+    shares *= sum(twin.weight for _, twin in kept) / shares.sum()
+    return [Twin(twin.rotation, float(share)) for (_, twin), share in zip(kept, shares, strict=True)]
 
 
 def _quadrature(third: Integrated) -> tuple[list[float], list[float], tuple[float, float, float] | None]:

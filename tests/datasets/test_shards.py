@@ -98,7 +98,18 @@ def test_conditions_are_spread() -> None:
     assert turn.std() == pytest.approx(0.4, rel=0.06)
     assert 0.85 <= widths.min() < 0.87
     assert 1.27 < widths.max() <= 1.3
+    assert np.std([c.tilt for c in drawn]) == pytest.approx(0.4, rel=0.06)
     assert draw_conditions(3, 10) == drawn[:10]
+
+
+def test_a_tilt_moves_shares_between_twins_and_keeps_their_sum() -> None:
+    from insml.simulation import distinct_twins
+    from insml.study import bundled
+
+    model = bundled("manganite").candidates["goodenough"].spin_model()
+    first, second = distinct_twins(model, tilt=np.log(1.5))
+    assert (first.weight, second.weight) == pytest.approx((0.4, 0.6))
+    assert [t.weight for t in distinct_twins(model)] == [0.5, 0.5]
 
 
 def test_damage_is_named(whole: Path, tmp_path: Path) -> None:
