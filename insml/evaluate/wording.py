@@ -1,0 +1,57 @@
+"""An evaluation in words and rows: the same for terminal and page."""
+
+from __future__ import annotations
+
+from insml.evaluate.evaluation import Evaluation, Step
+from insml.evaluate.quantities import Quantity
+from insml.evaluate.shifts import FAMILIES
+
+HEADS = ("quantity", "target", "met", "value", "95 % interval", "networks from", "to", "images")
+STEP_HEADS = ("shift", "severity", "accuracy", "AUROC", "FPR95", "loud", "best other score")
+
+
+def quantity_row(q: Quantity) -> tuple[str, ...]:
+    """Cells of :data:`HEADS`."""
+    return (q.name, q.target, {None: "", True: "yes", False: "no"}[q.met], number(q.value),
+            f"{number(q.low)} to {number(q.high)}", number(min(q.each)), number(max(q.each)), str(q.n))
+
+
+def step_row(step: Step) -> tuple[str, ...]:
+    """Cells of :data:`STEP_HEADS`."""
+    own = step.detection["density"]
+    name, other = max(((k, d) for k, d in step.detection.items() if k != "density"), key=lambda kd: kd[1].auroc.value)
+    return (f"{step.letter} {FAMILIES[step.letter].title}", str(step.severity),
+            "-" if step.accuracy is None else number(step.accuracy.value), number(own.auroc.value), number(own.fpr95.value),
+            {None: "", True: "yes", False: "no"}[step.loud], f"{name} {number(other.auroc.value)}")
+
+
+def targets(evaluation: Evaluation) -> tuple[Quantity, ...]:
+    """All quantities that have a target."""
+    steps = [q for s in evaluation.steps for q in (s.detection["density"].auroc, s.detection["density"].fpr95)]
+    return tuple(q for q in (*evaluation.quantities, *steps) if q.met is not None)
+
+
+def verdict(evaluation: Evaluation) -> str:
+    """How many targets are met, and which are not."""
+    asked = targets(evaluation)
+    missed = [q for q in asked if not q.met]
+    said = f"{len(asked) - len(missed)} of {len(asked)} targets are met."
+    if missed:
+        said += " Missed: " + "; ".join(f"{q.name} {number(q.value)} (asked {q.target})" for q in missed) + "."
+    return said
+
+
+def loudness(evaluation: Evaluation) -> str:
+    """Whether failures announce themselves."""
+    judged = [s for s in evaluation.steps if s.loud is not None]
+    quiet = [f"{s.letter}{s.severity}" for s in judged if not s.loud]
+    if not judged:
+        return "Nowhere does accuracy fall below 95 %."
+    said = f"Accuracy falls below 95 % in {len(judged)} of {len(evaluation.steps)} shifts"
+    return (f"{said}, and each of them is told from usual images with an AUROC above 0.95." if not quiet else
+            f"{said}; without an AUROC above 0.95 in {', '.join(quiet)}.")
+
+
+def number(x: float) -> str:
+    """Three significant places, more where it is near 1."""
+    return f"{x:.4f}" if 0.9 <= abs(x) < 1 else f"{x:.3g}"
