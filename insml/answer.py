@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from insml.mosaic import Mosaic
+
+if TYPE_CHECKING:
+    from insml.explain.explanation import Explanation
 
 Array = NDArray[np.float64]
 
@@ -20,12 +24,13 @@ class Classification:
     ----------
     probabilities : calibrated class probabilities, sum 1.
     kernels : DUQ kernel value of each class centroid, 0 (far) to 1 (at the centroid).
-    epistemic : 1 - max kernel, 0 (known) to 1 (never seen).
+    epistemic : 0 (known) to 1 (never seen): 1 - max kernel for DUQ; for samples of a posterior and for ensembles what they
+        disagree about, the mutual information of class and sample over ln(classes).
     ood_score : larger is stranger.
     ood_p_value : share of held-out simulated mosaics at least as strange; in_distribution means p >= ood_threshold.
     saliency : image like the mosaic's values, >= 0: |gradient x activation| of the pre-activation score difference
         (winner minus runner-up) at the network's slice-resolved layer. It says where the margin comes from, not whom
-        it speaks for.
+        it speaks for. LayerCAM of the last layer where a network has no such layer.
     slice_saliency : (n_slices,) mean of the saliency over each slice's unmasked pixels.
     network : which network answered, how it was trained (free text for people).
     orientation : how a bare array was read, see ``insml.measured.ORIENTATIONS``.
@@ -50,6 +55,20 @@ class Classification:
     def in_distribution(self) -> bool:
         return self.ood_p_value >= self.ood_threshold
 
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the maps, as JSON has it."""
+        return {
+            "winner": self.winner,
+            "probabilities": self.probabilities,
+            "kernels": self.kernels,
+            "epistemic": self.epistemic,
+            "ood_score": self.ood_score,
+            "ood_p_value": self.ood_p_value,
+            "ood_threshold": self.ood_threshold,
+            "in_distribution": self.in_distribution,
+            "description": self.network,
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class ModelFit:
@@ -66,6 +85,8 @@ class ModelFit:
     log_evidence : Laplace approximation with the study's priors, noise inflated by the smallest reduced chi2 of all
         candidates where that exceeds 1 and by the correlation between neighbouring residuals; only differences between
         candidates mean anything.
+    noise : what chi2 is divided by before it counts as evidence, the inflation that ``log_evidence`` states; the same for
+        all candidates of one call.
     widths : where the study leaves them free, the factors on the resolution's widths in "Q" and "energy"; else empty.
     best_fit : simulated mosaic at the optimum, scale and background included.
     at_bound : names of parameters that ended on a prior bound.
@@ -85,6 +106,7 @@ class ModelFit:
     message: str
     at_bound: tuple[str, ...] = ()
     widths: dict[str, float] = field(default_factory=dict)
+    noise: float = 1.0
 
     @property
     def reduced_chi2(self) -> float:
@@ -94,6 +116,26 @@ class ModelFit:
     def evidence(self) -> float:
         """Alias of ``log_evidence`` (natural logarithm)."""
         return self.log_evidence
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """Why a network prefers one candidate to another in one mosaic, beside what two fits say of each slice.
+
+    Attributes
+    ----------
+    explanation : of the network's log odds. drops : (n_slices,) what they lose without each slice.
+    ratio : (n_slices,) log-likelihood ratio of the winner's best fit to the runner-up's, ``ratio_map`` : (n_slices, n0, n1)
+        of each pixel; None without fits.
+    """
+
+    study_title: str
+    mosaic: Mosaic
+    classification: Classification
+    explanation: Explanation
+    drops: Array
+    ratio: Array | None = None
+    ratio_map: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

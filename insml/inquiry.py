@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml import _core
-from insml.answer import Answer, Classification, ModelFit
+from insml.answer import Account, Answer, Classification, ModelFit
 from insml.cleaning import clean
-from insml.errors import MissingExtraError
+from insml.errors import InsmlError, MissingExtraError
 from insml.infer import refine
 from insml.measured import measured_mosaic, readings
 from insml.mosaic import Mosaic
@@ -22,7 +22,7 @@ from insml.study import Study, bundled
 from insml.verdict import draw
 
 if TYPE_CHECKING:
-    from insml.learn.classifier import Classifier
+    from insml.learn.ensemble import Network
 
 #: Called with (what is going on, done, total); total is 0 where it is not known.
 Progress = Callable[[str, int, int], None]
@@ -33,8 +33,9 @@ def _study(study: Study | None) -> Study:
     return bundled("manganite") if study is None else study
 
 
-def classify(source: Source, study: Study | None = None, *, mask: NDArray[np.bool_] | None = None,
-             cache: Path | None = None, threads: int = 0, progress: Progress | None = None) -> Classification:
+def classify(source: Source, study: Study | None = None, *, model: str | Path | Network | None = None,
+             mask: NDArray[np.bool_] | None = None, cache: Path | None = None, threads: int = 0,
+             progress: Progress | None = None) -> Classification:
     """What the network for ``study`` (default: the manganite) says about a mosaic, an image array or a file.
 
     A bare array may be scaled by any positive number and lie in any of four ways (as it is, upside down, left to right,
@@ -42,27 +43,46 @@ def classify(source: Source, study: Study | None = None, *, mask: NDArray[np.boo
 
     Parameters
     ----------
+    model : a network or an ensemble, or a file of one. None for the one that comes with insml, else one trained now and
+        kept in ``cache``. ``Classification.network`` says which answered.
     mask : (rows, columns) of a bare array, True where there is no detector. Without it NaN are; without those, connected
         regions of exact zeros.
 
     Raises
     ------
     MissingExtraError : torch is not installed.
-    FormatError : an array of another shape than the study's mosaic.
+    FormatError : an array of another shape than the study's mosaic; ``model`` is no network, or damaged.
+    InsmlError : ``model`` is for another study.
     """
     study = _study(study)
     mosaics = {name: clean(mosaic, study.data) for name, mosaic in readings(source, study, mask).items()}
-    network = _network(next(iter(mosaics.values())), study, cache, threads, progress)
+    network, origin = _network(model, next(iter(mosaics.values())), study, cache, threads, progress)
     answers = [replace(network.predict(mosaic), orientation=name) for name, mosaic in mosaics.items()]
-    return min(answers, key=lambda answer: answer.ood_score)
+    answer = min(answers, key=lambda answer: answer.ood_score)
+    return replace(answer, network=origin + answer.network)
 
 
-def _network(mosaic: Mosaic, study: Study, cache: Path | None, threads: int, progress: Progress | None) -> Classifier:
+def _network(model: str | Path | Network | None, mosaic: Mosaic, study: Study, cache: Path | None, threads: int,
+             progress: Progress | None) -> tuple[Network, str]:
+    """The network to ask, and where it comes from as the beginning of a sentence."""
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("torch", "ml", "classification by a network")
-    from insml.learn.trained import network_for
+    from insml.learn.ensemble import load_network
+    from insml.learn.trained import shipped, train_network
 
-    return network_for(study, coverage=mosaic.stack_mask, cache=cache, threads=threads, progress=progress)
+    if model is None:
+        own = shipped(study)
+        if own is not None:
+            return own, "shipped with insml: "
+        return train_network(study, coverage=mosaic.stack_mask, cache=cache, threads=threads,
+                             progress=progress), "trained for this study: "
+    network, name = (load_network(model), str(model)) if isinstance(model, str | Path) else (model, "")
+    # one that insml.learn.train made of images knows those alone
+    if network.study_digest not in (study.digest, study.simulation_digest):
+        raise InsmlError(f"{name or 'model'}: expected a network for the study {study.name!r} as it is now "
+                         f"({study.digest[:16]}), found one for another ({network.study_digest[:16]}, which tells apart "
+                         f"{', '.join(network.candidates)})")
+    return network, f"{name}: " if name else ""
 
 
 def fit(source: Source, candidate: str, study: Study | None = None, *, seed: int = 0, threads: int = 0,
@@ -74,17 +94,21 @@ def fit(source: Source, candidate: str, study: Study | None = None, *, seed: int
 
 
 def investigate(source: Source, study: Study | None = None, *, seed: int = 0, network: bool = True,
-                cache: Path | None = None, threads: int = 0, progress: Progress | None = None) -> Answer:
+                model: str | Path | Network | None = None, cache: Path | None = None, threads: int = 0,
+                progress: Progress | None = None) -> Answer:
     """Fits of every candidate, the network's opinion, and the verdict.
 
-    ``network=False``, or torch missing, leaves the fits as the only witness, and the answer says so.
+    ``network=False``, or torch missing, leaves the fits as the only witness, and the answer says so. ``model``: as for
+    :func:`classify`.
     """
     study = _study(study)
     mosaic = clean(measured_mosaic(source, study), study.data)
-    fits = refine(study, mosaic, seed=seed, threads=threads, progress=_count(progress))
-    opinion = None
+    opinion = None  # asked for first: a network that is refused costs no fit
     if network and importlib.util.find_spec("torch") is not None:
-        opinion = _network(mosaic, study, cache, threads, progress).predict(mosaic)
+        asked, origin = _network(model, mosaic, study, cache, threads, progress)
+        said = asked.predict(mosaic)
+        opinion = replace(said, network=origin + said.network)
+    fits = refine(study, mosaic, seed=seed, threads=threads, progress=_count(progress))
     provenance = {
         "insml": _core.__version__,
         "source": mosaic.source,
@@ -93,6 +117,39 @@ def investigate(source: Source, study: Study | None = None, *, seed: int = 0, ne
         "seed": str(seed),
     }
     return draw(study, mosaic, fits, opinion, provenance)
+
+
+def account(source: Source, study: Study | None = None, *, method: str = "layercam", layer: str | None = None,
+            fits: bool = True, model: str | Path | Network | None = None, seed: int = 0, cache: Path | None = None,
+            threads: int = 0, progress: Progress | None = None) -> Account:
+    """Why the network prefers its winner to the runner-up, slice by slice, and what the best fits of the two say there.
+
+    Parameters
+    ----------
+    method, layer : of the explanation, see :func:`insml.explain.attributions.attribute`.
+    fits : False leaves the likelihood ratio out; the fits of the manganite take minutes. model : as for :func:`classify`.
+
+    Raises
+    ------
+    InsmlError : a method or layer that the network does not have. Others as :func:`classify`.
+    """
+    study = _study(study)
+    mosaics = {name: clean(mosaic, study.data) for name, mosaic in readings(source, study).items()}
+    asked, origin = _network(model, next(iter(mosaics.values())), study, cache, threads, progress)
+    answers = [replace(asked.predict(mosaic), orientation=name) for name, mosaic in mosaics.items()]
+    said = min(answers, key=lambda answer: answer.ood_score)
+    mosaic = mosaics[said.orientation]
+    from insml.explain import explain, pixel_ratio, slice_ratio
+
+    explanation = explain(asked, mosaic, method, layer)
+    drops = explain(asked, mosaic, "occlusion").slices
+    ratio, ratio_map = None, None
+    if fits:
+        names = [explanation.winner, explanation.runner_up]
+        found = refine(study, mosaic, names, seed=seed, threads=threads, progress=_count(progress))
+        one, other = (found[name] for name in names)
+        ratio, ratio_map = slice_ratio(one, other), pixel_ratio(mosaic, one, other)
+    return Account(study.title, mosaic, replace(said, network=origin + said.network), explanation, drops, ratio, ratio_map)
 
 
 def _count(progress: Progress | None) -> Callable[[str], None] | None:

@@ -18,7 +18,7 @@ from insml.errors import InsmlError
 BAD_INPUT = 2
 
 #: Modules of this package, in the order of the help text.
-COMMANDS = ("report", "info", "cut", "classify", "fit", "simulate", "dataset", "train")
+COMMANDS = ("report", "info", "cut", "classify", "explain", "fit", "simulate", "dataset", "train", "resolution_experiment")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

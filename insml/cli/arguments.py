@@ -25,10 +25,15 @@ def add_study(parser: argparse.ArgumentParser) -> None:
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 (default): one per core; results do not "
-                        "depend on it")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 (default): one per core; simulations "
+                        "and fits do not depend on it, a training in its rounding")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where training images and networks are kept "
                         "(default: INSML_CACHE, else the user's cache folder)")
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--network", type=Path, metavar="FILE", help="a network or an ensemble that 'insml train' made "
+                        "(default: the one that comes with the study, else one is trained)")
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from insml.cli.arguments import add_study, add_work
+    from insml.cli.arguments import add_network, add_study, add_work
 
     parser = subparsers.add_parser(
         "report", help="answer a study's question from measured data",
@@ -17,6 +17,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_study(parser)
     parser.add_argument("--out", type=Path, default=Path("report"), metavar="DIR", help="default: report")
     parser.add_argument("--seed", type=int, default=0, help="of the fit's starting points")
+    add_network(parser)
     parser.add_argument("--no-network", action="store_true", help="fits only")
     add_work(parser)
     parser.set_defaults(run=run)
@@ -38,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
     console, notes = Console(), Console(stderr=True)
     for source, mosaic in mosaics:
         with progress_bars(notes) as progress:
-            answer = investigate(mosaic, question, seed=args.seed, network=not args.no_network, cache=args.cache,
-                                 threads=args.threads, progress=progress)
+            answer = investigate(mosaic, question, seed=args.seed, network=not args.no_network, model=args.network,
+                                 cache=args.cache, threads=args.threads, progress=progress)
         folder = args.out if len(mosaics) == 1 else args.out / source.stem
         console.print(render(answer, question))
         files = write_report(answer, folder, console=notes, study=question)

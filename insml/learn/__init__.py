@@ -15,9 +15,10 @@ except ImportError as e:
     raise MissingExtraError(e.name or "torch", "ml", "classification by a network") from e
 
 from insml.learn.classifier import Classifier
+from insml.learn.ensemble import Ensemble, load_network
 from insml.learn.settings import TrainingSettings
 from insml.learn.train import train
 
-__all__ = ["Classifier", "TrainingSettings", "train"]
+__all__ = ["Classifier", "Ensemble", "TrainingSettings", "load_network", "train"]
 
 del safetensors, torch

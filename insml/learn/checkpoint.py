@@ -31,7 +31,7 @@ class Checkpoint:
     def of(cls, identity: dict[str, Any], epoch: int, history: list[dict[str, float]], method: nn.Module,
            readout: nn.Module, optimiser: torch.optim.Optimizer) -> Checkpoint:
         moments: dict[str, NDArray[Any]] = {
-            f"{_OPTIMISER}.{number}.{name}": value.numpy()
+            f"{_OPTIMISER}.{number}.{name}": value.cpu().numpy()
             for number, state in optimiser.state_dict()["state"].items() for name, value in state.items()
         }
         return cls(identity, epoch, history, moments | state_arrays(method=method, readout=readout))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +13,14 @@ from numpy.typing import NDArray
 
 from insml.answer import Classification
 from insml.errors import FormatError, GeometryError
-from insml.explain.cam import slice_maps
+from insml.explain.attributions import attribute
+from insml.explain.layers import finest_that_tells_slices, map_layer
 from insml.explain.occlusion import occlude_slices
+from insml.explain.subject import Subject
 from insml.learn import uncertainty  # noqa: F401  (registers the methods)
+from insml.learn.answers import Answers
 from insml.learn.calibration import p_value, probabilities
+from insml.learn.evaluation_mode import evaluation_mode
 from insml.learn.form import Form
 from insml.learn.method import METHODS, Method
 from insml.learn.networks import network
@@ -24,7 +30,7 @@ from insml.learn.uncertainty.density import FeatureDensity
 from insml.mosaic import Mosaic, MosaicLayout
 
 KIND = "insml classifier"
-_VERSION = 2
+_VERSION, _WITHOUT_NUMBER = 3, 2  # files of the latter do not say how many images it was trained on
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +54,7 @@ class Classifier:
     description : which network, how trained, how good on held-out simulations.
     ood_threshold : p-values below it are out of distribution.
     history : per epoch: loss and validation accuracy.
+    n_training : images the optimiser saw; None where a file of version 2 does not say.
     """
 
     method: Method
@@ -61,6 +68,7 @@ class Classifier:
     description: str
     ood_threshold: float = 0.01
     history: list[dict[str, float]] = field(default_factory=list)
+    n_training: int | None = None
 
     def __post_init__(self) -> None:
         self.method.eval()
@@ -78,6 +86,15 @@ class Classifier:
         """(n,) how strange the images of a record are."""
         return self.density.score(record.middle)
 
+    def answers(self, record: Record) -> Answers:
+        """What it says of the images of a record."""
+        held_out = np.sort(self.held_out_scores)
+        scores = self.ood_scores(record)
+        as_strange = len(held_out) - np.searchsorted(held_out, scores, side="left")
+        return Answers(probabilities(record.scores, self.temperature),
+                       (scores - held_out.mean()) / max(float(held_out.std()), 1e-12),
+                       (1 + as_strange) / (1 + len(held_out)), record.epistemic)
+
     def predict(self, mosaic: Mosaic) -> Classification:
         """Answer for one mosaic. It may be oriented in any way; slices and bins must be those of the training.
 
@@ -86,61 +103,74 @@ class Classifier:
         GeometryError
             Other slices or bins.
         """
-        x, mask = self._standardised(mosaic)
-        record = self.record(x[None])
+        record = self.record(self.standardised(mosaic)[None])
         probability = probabilities(record.scores, self.temperature)[0]
         # of one image: kernels for DUQ, relative likelihoods of the classes for others
         kernels = np.exp(record.scores[0])
-        winner, runner_up = self._ranking(record.scores[0])
-        saliency = self.form.unfold(slice_maps(lambda t: self.method.margin(t, winner, runner_up), self._slice_layer(),
-                                               torch.from_numpy(x[None]))).copy()
-        # Where there is no detector nothing can speak for a model.
-        saliency[mask] = 0
-        pixels = np.count_nonzero(~mask, axis=(1, 2))
+        saliency = self.saliency(mosaic, best_two(record.scores[0]))
         ood = float(self.ood_scores(record)[0])
         return Classification(
             probabilities=dict(zip(self.candidates, probability.tolist(), strict=True)),
             kernels=dict(zip(self.candidates, kernels.tolist(), strict=True)),
             epistemic=float(record.epistemic[0]),
             ood_score=ood, ood_p_value=p_value(ood, self.held_out_scores), ood_threshold=self.ood_threshold,
-            saliency=mosaic.layout.assemble(saliency), slice_saliency=saliency.sum((1, 2)) / np.maximum(pixels, 1),
+            saliency=mosaic.layout.assemble(saliency), slice_saliency=slice_means(saliency, mosaic.stack_mask),
             network=self.description,
         )
 
-    def slice_occlusion(self, mosaic: Mosaic) -> NDArray[np.float64]:
-        """(n_slices,) what the margin loses without each slice, signed; the check of ``slice_saliency``."""
-        x, _ = self._standardised(mosaic)
-        winner, runner_up = self._ranking(self.record(x[None]).scores[0])
-        return occlude_slices(lambda t: self.method.margin(t, winner, runner_up), torch.from_numpy(x[None]))
+    def saliency(self, mosaic: Mosaic, classes: tuple[int, int]) -> NDArray[np.float64]:
+        """(n_slices, n0, n1) >= 0, how much each pixel bears on the margin of the first class over the second."""
+        mask = mosaic.stack_mask
+        with evaluation_mode(self.method):
+            saliency = self.form.unfold(self._saliency(self.standardised(mosaic), *classes)).copy()
+        # Where there is no detector nothing can speak for a model.
+        saliency[mask] = 0
+        return saliency
 
-    def _slice_layer(self) -> torch.nn.Module:
-        return self.method.backbone.maps()["slices"].module
+    def slice_occlusion(self, mosaic: Mosaic, classes: tuple[int, int] | None = None) -> NDArray[np.float64]:
+        """(n_slices,) what the margin of the first class over the second (None: of the winner over the runner-up) loses
+        without each slice, signed; the check of ``slice_saliency``."""
+        x = self.standardised(mosaic)[None]
+        first, second = classes or best_two(self.record(x).scores[0])
+        with evaluation_mode(self.method):
+            return occlude_slices(lambda t: self.method.margin(t, first, second), torch.from_numpy(x))
 
-    def _standardised(self, mosaic: Mosaic) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def check(self, mosaic: Mosaic) -> None:
+        """Raises GeometryError for a mosaic of other slices or bins than those of the training."""
         if not self.layout.same_bins(mosaic.layout):
             raise GeometryError(
                 f"{mosaic.source or 'mosaic'}: layout: expected the slices and bins the network was trained on "
                 f"({_describe(self.layout)}), found {_describe(mosaic.layout)}")
-        mask = mosaic.stack_mask
-        return self.form(mosaic.stack, mask), mask
 
-    @staticmethod
-    def _ranking(scores: NDArray[np.float64]) -> tuple[int, int]:
-        order = np.argsort(-scores, kind="stable")
-        return int(order[0]), int(order[1])
+    def _saliency(self, x: NDArray[np.float32], winner: int, runner_up: int) -> NDArray[np.float64]:
+        """|gradient x activation| where a layer knows slices apart, else LayerCAM of the last layer."""
+        everything = np.zeros(x.shape, bool)
+        subject = Subject(self.method, self.form.layout, torch.from_numpy(x[None]), everything, winner, runner_up)
+        apart = map_layer(subject, finest_that_tells_slices(subject)).sees == "slice"
+        return attribute(subject, "slices" if apart else "layercam")[0]
+
+    def standardised(self, mosaic: Mosaic) -> NDArray[np.float32]:
+        """The stack of a mosaic in the form of the network; GeometryError as :meth:`check`."""
+        self.check(mosaic)
+        return self.form(mosaic.stack, mosaic.stack_mask)
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, whole or not at all."""
+        write_tensors(Path(path), KIND, *self.contents())
+
+    def contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Header and tensors of a file."""
         header = {
             "version": _VERSION, "candidates": self.candidates, "layout": self.layout.to_dict(),
             "mirrors": self.form.mirrors, "study_digest": self.study_digest, "description": self.description,
             "temperature": self.temperature,
             "ood_threshold": self.ood_threshold, "network": self.architecture, "method": self.method.kind,
             "options": self.method.options, "history": self.history,
+            "n_training": self.n_training,
         }
         tensors = {"density.means": self.density.means, "density.factors": self.density.factors,
                    "held_out_scores": self.held_out_scores}
-        write_tensors(Path(path), KIND, header, tensors | state_arrays(method=self.method))
+        return header, tensors | state_arrays(method=self.method)
 
     @classmethod
     def load(cls, path: str | Path) -> Classifier:
@@ -151,10 +181,14 @@ class Classifier:
         FormatError
             Not a classifier, damaged, or of another version.
         """
-        path = Path(path)
-        header, tensors = read_tensors(path, KIND)
-        if header.get("version") != _VERSION:
-            raise FormatError(path, f"classifier version {_VERSION}", f"version {header.get('version')}")
+        return cls.of_contents(Path(path), *read_tensors(Path(path), KIND))
+
+    @classmethod
+    def of_contents(cls, path: Path, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Classifier:
+        """Inverse of :meth:`contents`. FormatError, which names ``path``, as :meth:`load`."""
+        version = header.get("version")
+        if version not in (_VERSION, _WITHOUT_NUMBER):
+            raise FormatError(path, f"classifier version {_WITHOUT_NUMBER} or {_VERSION}", f"version {version}")
         try:
             form = Form(MosaicLayout.from_dict(header["layout"]), tuple(header["mirrors"]))
             candidates = tuple(header["candidates"])
@@ -166,9 +200,21 @@ class Classifier:
                 method, header["network"], form, FeatureDensity(tensors["density.means"], tensors["density.factors"]),
                 header["temperature"], tensors["held_out_scores"], candidates, header["study_digest"],
                 header["description"], header["ood_threshold"], header["history"],
+                None if version == _WITHOUT_NUMBER else header["n_training"],
             )
         except (KeyError, TypeError, ValueError, RuntimeError) as e:
             raise FormatError(path, "a consistent classifier", str(e).splitlines()[0]) from e
+
+
+def best_two(scores: NDArray[np.float64]) -> tuple[int, int]:
+    """Numbers of the classes with the largest score and the next, of (classes,)."""
+    order = np.argsort(-scores, kind="stable")
+    return int(order[0]), int(order[1])
+
+
+def slice_means(stack: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n_slices,) mean of (n_slices, n0, n1) over the pixels that have a detector, 0 where none has."""
+    return np.asarray(np.where(mask, 0, stack).sum((1, 2)) / np.maximum(np.count_nonzero(~mask, axis=(1, 2)), 1))
 
 
 def _describe(layout: MosaicLayout) -> str:

@@ -20,6 +20,7 @@ class Batch:
 
     x : (batch, n_slices, n0, n1) standardised stacks. features : (batch, n_features) of the backbone for them.
     onehot : (batch, classes) float. done : share of all steps before this one, 0 to 1. step : number of this one.
+    images : how many there are to train on.
     """
 
     x: Tensor
@@ -27,6 +28,7 @@ class Batch:
     onehot: Tensor
     done: float
     step: int
+    images: int
 
 
 class Method(nn.Module, ABC):

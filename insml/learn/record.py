@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from insml.learn.evaluation_mode import evaluation_mode
 from insml.learn.method import Method
 
 _BATCH = 64
@@ -30,18 +31,20 @@ class Record:
     @classmethod
     @torch.no_grad()
     def of(cls, method: Method, stacks: NDArray[np.float32], *, draws: int = 16, seed: int = 0) -> Record:
-        """Of standardised stacks (n, n_slices, n0, n1); ``method`` in evaluation mode. Nothing of it changes."""
+        """Of standardised stacks (n, n_slices, n0, n1), in evaluation mode and float32. Nothing of ``method`` changes."""
+        device = next(method.parameters()).device
         scores, epistemic, pooled, features = [], [], [], []
-        for first in range(0, len(stacks), _BATCH):
-            x = torch.from_numpy(stacks[first:first + _BATCH])
-            layers = method.backbone.pooled(x)
-            # the same draws for every image, whatever the batches
-            samples = method.draws(x, draws, torch.Generator().manual_seed(seed))
-            scores.append(samples[0] if len(samples) == 1 else
-                          samples.log_softmax(-1).logsumexp(0) - float(np.log(len(samples))))
-            epistemic.append(method.epistemic(samples))
-            pooled.append(layers)
-            features.append(method.backbone.features(layers[-1]))
+        with evaluation_mode(method):
+            for first in range(0, len(stacks), _BATCH):
+                x = torch.from_numpy(stacks[first:first + _BATCH]).to(device)
+                layers = method.backbone.pooled(x)
+                # the same draws for every image, whatever the batches
+                samples = method.draws(x, draws, torch.Generator().manual_seed(seed))
+                scores.append(samples[0] if len(samples) == 1 else
+                              samples.log_softmax(-1).logsumexp(0) - float(np.log(len(samples))))
+                epistemic.append(method.epistemic(samples))
+                pooled.append(layers)
+                features.append(method.backbone.features(layers[-1]))
         return cls(_array(scores), _array(epistemic), tuple(map(_array, zip(*pooled, strict=True))), _array(features))
 
     @classmethod
@@ -59,4 +62,4 @@ class Record:
 
 
 def _array(parts: object) -> NDArray[np.float64]:
-    return np.asarray(torch.cat(list(parts)).double().numpy())  # type: ignore[call-overload]
+    return np.asarray(torch.cat(list(parts)).double().cpu().numpy())  # type: ignore[call-overload]

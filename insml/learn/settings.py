@@ -6,7 +6,13 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from insml.errors import InsmlError
+
+#: Of the convolutions and matrix products of training steps.
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,9 @@ class TrainingSettings:
         image; its parameters say what features must tell apart, so fewer images are needed. 0 leaves it out.
     validation, calibration : shares of the images that are held out to watch, and to calibrate.
     draws : corruptions of each image for the feature density and for calibration.
+    device : "cpu", "cuda", or "auto": cuda where there is one.
+    precision : "float32", or "bfloat16" for the network in training steps. Heads, losses, steps that differentiate by the
+        stacks (a second backward pass is not faster) and everything that is predicted stay float32.
     """
 
     network: str = "slice-stack"
@@ -38,6 +47,8 @@ class TrainingSettings:
     validation: float = 0.1
     calibration: float = 0.15
     draws: int = 4
+    device: str = "auto"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "draws"):
@@ -46,6 +57,23 @@ class TrainingSettings:
         if not (self.validation > 0 and self.calibration > 0 and self.validation + self.calibration < 1):
             raise InsmlError("training settings: validation, calibration: expected positive shares that leave some "
                              f"images to train on, found {self.validation}, {self.calibration}")
+        for name, known in (("device", _DEVICES), ("precision", tuple(PRECISIONS))):
+            if getattr(self, name) not in known:
+                raise InsmlError(f"training settings: {name}: expected one of {', '.join(known)}, "
+                                 f"found {getattr(self, name)!r}")
+
+    def torch_device(self) -> torch.device:
+        """Where to train on this machine.
+
+        Raises
+        ------
+        InsmlError : "cuda" where there is none.
+        """
+        there = torch.cuda.is_available()
+        if self.device == "cuda" and not there:
+            raise InsmlError("training settings: device: expected one that torch finds, found no cuda")
+        return torch.device("cuda" if there and self.device != "cpu" else "cpu")
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """All that a trained network depends on; the device as it is on this machine, for bits depend on it."""
+        return dataclasses.asdict(self) | {"device": self.torch_device().type}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,9 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArr
     FormatError
         Not a file of this kind, or damaged: every byte is covered by the checksum.
     """
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            label = json.loads((file.metadata() or {}).get(_LABEL, "{}"))
-            found = label.get("kind")
-            tensors = {name: file.get_tensor(name) for name in file.keys()} if found == kind else {}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, AttributeError) as e:
-        raise FormatError(path, kind, f"no readable safetensors file ({str(e).splitlines()[0]})") from e
+    with _opened(path, kind) as (label, file):
+        found = label.get("kind")
+        tensors = {name: file.get_tensor(name) for name in file.keys()} if found == kind else {}  # noqa: SIM118
     if found != kind:
         raise FormatError(path, kind, "a safetensors file of another program" if found is None else found)
     text = label.get("header", "")
@@ -54,9 +51,33 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArr
     return header, tensors
 
 
+def kind_of(path: Path, expected: str) -> str | None:
+    """Kind of a file, None where another program wrote it; nothing else of it is read.
+
+    Raises
+    ------
+    FormatError
+        No safetensors file; ``expected`` says what was.
+    """
+    with _opened(path, expected) as (label, _):
+        kind: str | None = label.get("kind")
+        return kind
+
+
+@contextmanager
+def _opened(path: Path, expected: str) -> Iterator[tuple[dict[str, Any], Any]]:
+    """The label and the open file."""
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            label = json.loads((file.metadata() or {}).get(_LABEL, "{}"))
+            yield label, file
+    except (OSError, SafetensorError, ValueError, AttributeError) as e:
+        raise FormatError(path, expected, f"no readable safetensors file ({str(e).splitlines()[0]})") from e
+
+
 def state_arrays(**modules: nn.Module) -> dict[str, NDArray[Any]]:
     """All weights and buffers, by the module's name and their own."""
-    return {f"{part}.{name}": tensor.detach().numpy()
+    return {f"{part}.{name}": tensor.detach().cpu().numpy()
             for part, module in modules.items() for name, tensor in module.state_dict().items()}
 
 

@@ -1,4 +1,4 @@
-"""Training, on the CPU: the same settings, data and number of threads give the same network bit for bit."""
+"""Training: on a CPU the same settings, data and number of threads give the same network bit for bit."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
                          f"found {corruption.masks.shape[1:]}")
     parts = split(training_set.labels, len(training_set.candidates), settings.validation, settings.calibration,
                   settings.seed)
-    with _reproducible(threads), ThreadPoolExecutor(threads) as executor:
+    with _reproducible(threads, settings.torch_device()), ThreadPoolExecutor(threads) as executor:
         form = Form.of(training_set.layout, corruption.mirror if settings.fold else (False, False))
         loader = Loader(training_set, corruption, form, settings.seed, executor)
         trainer = Trainer(training_set, settings, parts, loader, progress or (lambda done, total, message: None))
@@ -70,20 +70,23 @@ def _finish(trainer: Trainer) -> Classifier:
     draws, classes = settings.draws, len(data.candidates)
     known = trainer.held_out(parts.training, draws)
     labels = np.tile(data.labels[parts.training], draws)
-    trainer.method.fit(torch.from_numpy(known.features).float(), torch.from_numpy(labels))
+    # closed forms are for the CPU, and so is what has been trained
+    trainer.method.cpu().fit(torch.from_numpy(known.features).float(), torch.from_numpy(labels))
+    trainer.method.to(trainer.device)
     density = FeatureDensity.fit(known.middle, labels, classes)
     held_out = trainer.held_out(parts.calibration, draws)
     truth = np.tile(data.labels[parts.calibration], draws)
+    method = trainer.method.cpu()
     temperature = fit_temperature(held_out.scores, truth)
     accuracy = float((probabilities(held_out.scores, temperature).argmax(1) == truth).mean())
-    size = sum(p.numel() for p in trainer.method.parameters())
+    size = sum(p.numel() for p in method.parameters())
     return Classifier(
-        trainer.method, settings.network, trainer.loader.form, density, temperature, density.score(held_out.middle),
+        method, settings.network, trainer.loader.form, density, temperature, density.score(held_out.middle),
         data.candidates, data.study_digest,
         f"{settings.network} network with {settings.method}, {size / 1e6:.2f} M parameters, {len(parts.training)} "
         f"simulated images, {settings.epochs} epochs, seed {settings.seed}; accuracy on {len(parts.calibration)} held-out "
         f"simulated images, spoilt {draws} times each, {accuracy:.3f}",
-        history=trainer.history,
+        history=trainer.history, n_training=len(parts.training),
     )
 
 
@@ -94,13 +97,15 @@ def _identity(data: TrainingSet, corruption: Corruption, settings: TrainingSetti
 
 
 @contextmanager
-def _reproducible(threads: int) -> Iterator[None]:
-    """Deterministic algorithms on so many threads; the caller's choices and random numbers come back afterwards."""
+def _reproducible(threads: int, device: torch.device) -> Iterator[None]:
+    """Deterministic algorithms on so many threads; the caller's choices and random numbers come back afterwards. CUDA has
+    no deterministic backward pass of some layers, so there a network is the same to rounding only."""
+    on_cpu = device.type == "cpu"
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(on_cpu)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[] if on_cpu else [device]):
             yield
     finally:
         torch.set_num_threads(before[0])

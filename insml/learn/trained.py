@@ -21,6 +21,7 @@ from insml.datasets.structured import StructuredBackground
 from insml.errors import FormatError, InsmlError
 from insml.learn.checkpoint import Checkpoint
 from insml.learn.classifier import Classifier
+from insml.learn.ensemble import Ensemble
 from insml.learn.settings import TrainingSettings
 from insml.learn.train import train
 from insml.study import Study
@@ -60,18 +61,6 @@ def corruption_for(study: Study, coverage: BoolArray | None) -> Corruption:
                       masks=None if coverage is None else coverage[None], unknown_mask=_UNKNOWN_MASK,
                       pixel_shift=_SHIFT, placement=Placement.of(study.lattice, study.layout), energy_shift=_ENERGY_SHIFT,
                       structured=StructuredBackground(*_STRUCTURED), tubes=_TUBES)
-
-
-def network_for(
-    study: Study,
-    *,
-    coverage: BoolArray | None = None,
-    cache: Path | None = None,
-    threads: int = 0,
-    progress: Progress | None = None,
-) -> Classifier:
-    """The shipped classifier for ``study``, else :func:`train_network`."""
-    return shipped(study) or train_network(study, coverage=coverage, cache=cache, threads=threads, progress=progress)
 
 
 def train_network(
@@ -118,6 +107,40 @@ def train_network(
     classifier = replace(trained, study_digest=study.digest)
     classifier.save(file)
     return classifier
+
+
+def train_ensemble(
+    study: Study,
+    members: int,
+    *,
+    data: TrainingSet | None = None,
+    settings: TrainingSettings | None = None,
+    coverage: BoolArray | None = None,
+    cache: Path | None = None,
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> Ensemble:
+    """So many of :func:`train_network`, one after the other, with the seed of the settings and those after it.
+
+    Each member is kept, and goes on after an interruption, as a network by itself. Seeds also divide the images anew, so
+    members differ in what they were trained on as well.
+
+    Raises
+    ------
+    InsmlError : fewer than two members. Others as :func:`train_network`.
+    """
+    if members < 2:
+        raise InsmlError(f"ensemble: expected at least two networks, found {members}")
+    say = progress or (lambda what, done, total: None)
+    first = settings or TrainingSettings(epochs=study.training.epochs, seed=study.training.seed)
+    trained = []
+    for number in range(members):
+        def told(what: str, done: int, total: int, number: int = number) -> None:
+            say(f"{what}, {number + 1} of {members}", done, total)
+
+        trained.append(train_network(study, data=data, settings=replace(first, seed=first.seed + number),
+                                     coverage=coverage, cache=cache, threads=threads, progress=told))
+    return Ensemble(tuple(trained))
 
 
 def _simulated(study: Study, cache: Path, threads: int, say: Progress) -> TrainingSet:

@@ -21,7 +21,7 @@ from insml.learn.method import METHODS, Batch
 from insml.learn.networks import network
 from insml.learn.parameter_readout import ParameterReadout
 from insml.learn.record import Record
-from insml.learn.settings import TrainingSettings
+from insml.learn.settings import PRECISIONS, TrainingSettings
 
 Progress = Callable[[int, int, str], None]
 _WARM_UP = 0.1  # share of all steps in which the learning rate rises
@@ -34,18 +34,19 @@ class Trainer:
     def __init__(self, data: TrainingSet, settings: TrainingSettings, parts: Split, loader: Loader,
                  progress: Progress) -> None:
         self.data, self.settings, self.parts, self.loader, self.progress = data, settings, parts, loader, progress
-        classes = len(data.candidates)
+        classes, self.device = len(data.candidates), settings.torch_device()
         torch.manual_seed(settings.seed)
         backbone = network(settings.network, loader.form.layout, classes)
-        self.method = METHODS.make(settings.method, backbone, classes, **settings.method_options)
-        self.readout = ParameterReadout(backbone.n_features, data.theta, data.labels, classes)
+        backbone.precision = PRECISIONS[settings.precision]
+        self.method = METHODS.make(settings.method, backbone, classes, **settings.method_options).to(self.device)
+        self.readout = ParameterReadout(backbone.n_features, data.theta, data.labels, classes).to(self.device)
         named = [*self.method.named_parameters(), *self.readout.named_parameters()]
         self.parameters = {name: p for name, p in named if p.requires_grad}
         matrices = [p for p in self.parameters.values() if p.ndim > 1]
         rest = [p for p in self.parameters.values() if p.ndim <= 1]  # norms, biases and lengths do not decay
         self.optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": settings.weight_decay},
                                             {"params": rest, "weight_decay": 0.0}], lr=settings.learning_rate)
-        self.onehot = functional.one_hot(torch.from_numpy(data.labels), classes).float()
+        self.onehot = functional.one_hot(torch.from_numpy(data.labels), classes).float().to(self.device)
         self.steps = max(1, len(parts.training) // settings.batch)
         self.total = self.steps * settings.epochs
         self.epoch = 0
@@ -76,7 +77,7 @@ class Trainer:
         message = f"epoch {self.epoch + 1} of {self.settings.epochs}"
         for i, (stacks, images) in enumerate(self.loader.epoch(self.epoch, batches)):
             step = self.epoch * self.steps + i
-            losses.append(self._step(step, torch.from_numpy(stacks), torch.from_numpy(images)))
+            losses.append(self._step(step, *(torch.from_numpy(a).to(self.device) for a in (stacks, images))))
             self.progress(step + 1, self.total, message)
         self.epoch += 1
         self.method.after_epoch(self.epoch / self.settings.epochs)
@@ -93,7 +94,7 @@ class Trainer:
         done = step / self.total
         self.method.train()
         features = self.method.backbone(x.requires_grad_(self.method.wants_input_gradient(done, step)))
-        batch = Batch(x, features, self.onehot[images], done, step)
+        batch = Batch(x, features, self.onehot[images], done, step, len(self.parts.training))
         loss = self.method.loss(batch)
         if self.settings.parameters > 0:
             loss = loss + self.settings.parameters * self.readout.loss(features, images)

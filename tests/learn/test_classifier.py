@@ -13,6 +13,8 @@ from insml.datasets import Corruption, standardise
 from insml.errors import FormatError, GeometryError
 from insml.learn import Classifier
 from insml.learn.calibration import expected_calibration_error, probabilities
+from insml.learn.classifier import KIND
+from insml.learn.tensorfile import write_tensors
 
 MILD = Corruption(relative_noise=(0.1, 0.2), background=(0, 0.2), mask_fraction=(0, 0.1), hot_pixels=0, slice_dropout=0)
 
@@ -170,10 +172,26 @@ def test_saved_and_loaded_it_answers_the_same(trained: Classifier, tmp_path: Pat
     assert (a.probabilities, a.kernels, a.ood_score, a.ood_p_value, a.network) == (
         b.probabilities, b.kernels, b.ood_score, b.ood_p_value, b.network)
     np.testing.assert_array_equal(a.saliency, b.saliency)
-    assert (back.candidates, back.study_digest, back.history) == (
-        trained.candidates, trained.study_digest, trained.history)
+    assert (back.candidates, back.study_digest, back.history, back.n_training) == (
+        trained.candidates, trained.study_digest, trained.history, 240)
     back.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(FormatError, match=r"network\.safetensors"):
         Classifier.load(path)
+
+
+def test_files_that_do_not_say_how_many_images_are_read(trained: Classifier, tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    header, tensors = trained.contents()
+    write_tensors(path, KIND, {n: v for n, v in header.items() if n != "n_training"} | {"version": 2}, tensors)
+    old = Classifier.load(path)
+    assert old.n_training is None
+    mosaic = toy.mosaic(*measured(0))
+    assert old.predict(mosaic).to_dict() == trained.predict(mosaic).to_dict()
+    old.save(path)
+    assert Classifier.load(path).n_training is None
+    for version in (1, 4, None):
+        write_tensors(path, KIND, header | {"version": version}, tensors)
+        with pytest.raises(FormatError, match=rf"network\.safetensors: .* version 2 or 3, found version {version}"):
+            Classifier.load(path)

@@ -32,13 +32,14 @@ def rings(label: int, growth: float, width: float, n_slices: int = N_SLICES, siz
     return np.exp(-0.5 * ((radius - centre) / width) ** 2).astype(np.float32)
 
 
-def training_set(n: int, seed: int = 5) -> TrainingSet:
+def training_set(n: int, seed: int = 5, n_slices: int = N_SLICES, size: int = SIZE) -> TrainingSet:
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 2
     theta = np.stack([rng.uniform(0.7, 1.1, n), rng.uniform(0.06, 0.1, n)], axis=1)
-    clean = np.stack([rings(label, *t) for label, t in zip(labels, theta, strict=True)])
+    clean = np.stack([rings(label, *t, n_slices, size) for label, t in zip(labels, theta, strict=True)])
     names = ("growth", "width")
-    return TrainingSet(clean, labels, theta, (names, names), ("round", "oval"), layout(), "toy", seed)
+    return TrainingSet(clean, labels, theta, (names, names), ("round", "oval"), layout(n_slices, size), "toy",
+                       seed)
 
 
 def mosaic(signal: np.ndarray, mask: np.ndarray | None = None, **layout_arguments: int) -> Mosaic:

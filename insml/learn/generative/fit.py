@@ -72,7 +72,7 @@ def fit(make: Callable[[], ImageNetwork], form: Form, example: Example, data: Tr
                          f"found {corruption.masks.shape[1:]}")
     parts = split(data.labels, len(data.candidates), settings.validation, settings.calibration, settings.seed)
     report = progress or (lambda done, total, message: None)
-    with _reproducible(threads), ThreadPoolExecutor(threads) as executor:
+    with _reproducible(threads, torch.device("cpu")), ThreadPoolExecutor(threads) as executor:
         loader = PairLoader(data, corruption, form, settings.seed, executor, example, settings.empty)
         torch.manual_seed(settings.seed)
         run = _Run(make(), loader, parts, settings, report)

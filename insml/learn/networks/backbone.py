@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,11 +15,13 @@ from insml.mosaic import MosaicLayout
 
 @dataclass(frozen=True)
 class MapLayer:
-    """A layer for activation maps. Output (i, j) is centred on ``first + stride * (i, j)`` of what the network sees."""
+    """A layer for activation maps. Output (i, j) is centred on ``first + stride * (i, j)`` of what it sees: the image with
+    tiles side by side, the stack with all slices mixed, or slices by themselves, the channels of each side by side."""
 
     module: nn.Module
     stride: tuple[int, int]
     first: tuple[float, float]
+    sees: Literal["image", "stack", "slice"] = "image"
 
 
 class Backbone(nn.Module, ABC):
@@ -29,6 +32,8 @@ class Backbone(nn.Module, ABC):
 
     n_features: int
     readout: nn.Linear
+    #: Of convolutions and matrix products in training mode; without it everything is float32.
+    precision: torch.dtype = torch.float32
 
     @abstractmethod
     def pooled(self, x: Tensor) -> list[Tensor]:
@@ -43,7 +48,10 @@ class Backbone(nn.Module, ABC):
         """Layers for activation maps by name, from fine to coarse."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.features(self.pooled(x)[-1])
+        # What is differentiated by the stacks stays exact: a second backward pass is no faster in fewer bits.
+        fewer_bits = self.training and not x.requires_grad and self.precision != torch.float32
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=fewer_bits):
+            return self.features(self.pooled(x)[-1]).to(x.dtype)
 
     def logits(self, x: Tensor) -> Tensor:
         """(batch, classes) of the readout."""

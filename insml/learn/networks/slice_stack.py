@@ -103,6 +103,7 @@ class SliceStackNet(Backbone):
         return functional.relu(self.embed(pooled))
 
     def maps(self) -> dict[str, MapLayer]:
-        fine = {"slices": MapLayer(self.slices, (1, 1), (0.0, 0.0)), "mix": MapLayer(self.mix, (1, 1), (0.0, 0.0))}
-        return fine | {f"block{i + 1}": MapLayer(block, (stride, stride), (0.0, 0.0))
+        fine = {"slices": MapLayer(self.slices, (1, 1), (0.0, 0.0), "slice"),
+                "mix": MapLayer(self.mix, (1, 1), (0.0, 0.0), "stack")}
+        return fine | {f"block{i + 1}": MapLayer(block, (stride, stride), (0.0, 0.0), "stack")
                        for i, (block, stride) in enumerate(zip(self.blocks, self.strides, strict=True))}
