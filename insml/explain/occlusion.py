@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from insml.explain.cam import Score
+from insml.explain.activation import Score
 
 _BATCH = 32
 

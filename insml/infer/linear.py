@@ -46,6 +46,7 @@ class LinearModel:
         self.shape = values.shape
         self.used = ~mask
         self.terms = background_terms(study)
+        self._shapes = self.terms.reshape(len(self.terms), self.used[0].size)  # there may be none
         self.slices: list[NDArray[np.intp]] = [np.flatnonzero(u) for u in self.used.reshape(len(mask), -1)]
         keys = [s if study.scale == "slice" else spec.ei for s, spec in enumerate(study.layout.slices)]
         self.group = np.array([sorted(set(keys), key=keys.index).index(k) for k in keys])
@@ -54,7 +55,7 @@ class LinearModel:
         # orthonormal basis of the weighted background terms of each slice
         self._basis = []
         for p, w in zip(self.slices, self._weight, strict=True):
-            design = self.terms.reshape(len(self.terms), -1)[:, p].T * w[:, None]
+            design = self._shapes[:, p].T * w[:, None]
             u, d, _ = np.linalg.svd(design, full_matrices=False) if p.size else (design, np.zeros(0), None)
             self._basis.append(u[:, d > 1e-10 * d.max(initial=0.0)])
         self._free = [self._off(s, y) for s, y in enumerate(self._data)]
@@ -94,7 +95,7 @@ class LinearModel:
         background = np.zeros((len(self.slices), len(self.terms)))
         for s, (p, w) in enumerate(zip(self.slices, self._weight, strict=True)):
             if p.size:
-                design = self.terms.reshape(len(self.terms), -1)[:, p].T * w[:, None]
+                design = self._shapes[:, p].T * w[:, None]
                 background[s] = np.linalg.lstsq(design, self._data[s] - scale[s] * weighted[s], rcond=1e-10)[0]
         return Nuisance(scale, background, np.concatenate(residual))
 

@@ -253,4 +253,5 @@ def _report(study: Study, mosaic: Mosaic, linear: LinearModel, noise: float, nam
         message=optimum.message,
         at_bound=tuple(p for p, x in zip(parameters, optimum.x, strict=False) if x < 1e-3 or x > 1 - 1e-3),
         widths=problem.widths(optimum.x),
+        noise=noise,
     )

@@ -21,6 +21,16 @@ def contrasts(answer: Answer) -> dict[str, Array]:
     return {name: answer.fits[name].chi2_per_slice - answer.fits[best].chi2_per_slice for name in others}
 
 
+def log_ratios(answer: Answer) -> dict[str, Array]:
+    """Log-likelihood ratio of the leading candidate to each other one, (n_slices,); positive speaks for the leading one."""
+    return {name: values / (2 * answer.fits[name].noise) for name, values in contrasts(answer).items()}
+
+
+def shares(values: Array) -> Array:
+    """Of the sum, 0 where there is none."""
+    return np.asarray(values / max(float(values.sum()), 1e-300))
+
+
 def decisive_by_chi2(answer: Answer, count: int) -> tuple[int, ...]:
     """Slices in which the leading two fits differ most, largest |difference of chi2| first."""
     found = contrasts(answer)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from insml.answer import Answer, ModelFit
 from insml.errors import InsmlError
+from insml.mosaic import Mosaic
 from insml.report.evidence import contrasts, ranking
 from insml.report.tiles import DPI, ColourBar, Panel, cut, tile_figure
 from insml.report.wording import window
@@ -77,13 +78,13 @@ def best_fit(answer: Answer, fit: ModelFit) -> Array:
 
 def mosaic_figure(answer: Answer) -> Figure:
     mosaic = answer.mosaic
-    panel = Panel(_source(answer), mosaic.values, _limits(answer), _INTENSITY)
+    panel = Panel(_source(answer), mosaic.values, _limits(mosaic), _INTENSITY)
     return tile_figure(mosaic.layout, mosaic.mask, [panel], _intensity_bar(), answer.study_title,
                        f"{_SCALE}. {_GREY}")
 
 
 def best_fit_figure(answer: Answer, fit: ModelFit) -> Figure:
-    mosaic, limits = answer.mosaic, _limits(answer)
+    mosaic, limits = answer.mosaic, _limits(answer.mosaic)
     title = f"best fit: {answer.candidate_titles.get(fit.name, fit.name)}, reduced chi2 {fit.reduced_chi2:.2f}"
     panels = [Panel("data", mosaic.values, limits, _INTENSITY), Panel(title, best_fit(answer, fit), limits, _INTENSITY)]
     return tile_figure(mosaic.layout, mosaic.mask, panels, _intensity_bar(), answer.study_title,
@@ -102,16 +103,19 @@ def difference_figure(answer: Answer) -> Figure:
 
 
 def saliency_figure(answer: Answer) -> Figure:
-    network, mosaic = answer.classification, answer.mosaic
+    network, layout = answer.classification, answer.mosaic.layout
     assert network is not None
-    layout = mosaic.layout
     saliency = layout.assemble(layout.split(network.saliency))  # refuses another shape
-    top = float(saliency[~mosaic.mask].max(initial=0.0)) or 1.0
-    panel = Panel(f"what speaks for '{network.winner}' to the network", mosaic.values, _limits(answer),
-                  _PALE, saliency, _SALIENCY, (0.0, top), _PALE_MASKED)
-    bar = ColourBar("saliency", _SALIENCY, (0.0, top))
-    return tile_figure(layout, mosaic.mask, [panel], bar, answer.study_title,
-                       "Orange: saliency, one scale for all tiles. Grey: the data, darker where stronger. "
+    return overlay_figure(answer.mosaic, saliency, f"what speaks for '{network.winner}' to the network", "saliency",
+                          answer.study_title)
+
+
+def overlay_figure(mosaic: Mosaic, image: Array, title: str, what: str, heading: str) -> Figure:
+    """An image >= 0 of the mosaic's shape in orange over the pale data; ``what`` it shows, in a word."""
+    top = float(image[~mosaic.mask].max(initial=0.0)) or 1.0
+    panel = Panel(title, mosaic.values, _limits(mosaic), _PALE, image, _SALIENCY, (0.0, top), _PALE_MASKED)
+    return tile_figure(mosaic.layout, mosaic.mask, [panel], ColourBar(what, _SALIENCY, (0.0, top)), heading,
+                       f"Orange: {what}, one scale for all tiles. Grey: the data, darker where stronger. "
                        "Pale blue: no detector.")
 
 
@@ -211,9 +215,9 @@ def _intensity_bar() -> ColourBar:
     return ColourBar("intensity, percentiles of the tile", _INTENSITY, (0.0, 1.0), {0.0: "1st", 1.0: "99th"})
 
 
-def _limits(answer: Answer) -> list[tuple[float, float]]:
+def _limits(mosaic: Mosaic) -> list[tuple[float, float]]:
     """Robust range of each slice's data."""
-    mosaic, out = answer.mosaic, []
+    out = []
     for values, mask in zip(mosaic.stack, mosaic.stack_mask, strict=True):
         low, high = np.percentile(values[~mask], _PERCENTILES) if not mask.all() else (0.0, 1.0)
         out.append((float(low), float(high if high > low else low + 1.0)))

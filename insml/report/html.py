@@ -8,6 +8,7 @@ from html import escape
 
 from insml.answer import Answer, ModelFit
 from insml.report.evidence import ranking
+from insml.report.slices import slice_rows
 from insml.report.wording import closeness, familiarity, fit_quality, percent, verdict, with_error
 from insml.study import Study
 
@@ -41,7 +42,8 @@ def page(answer: Answer, figures: Mapping[str, tuple[str, bytes]], study: Study 
                      f'<p class="small">Epistemic uncertainty {network.epistemic:.3f}; out-of-distribution score '
                      f"{network.ood_score:.4g}, p-value {network.ood_p_value:.3g}. {escape(network.network)}</p>")
     parts += [_fit(answer.fits[name], answer.candidate_titles.get(name, name), study) for name in ranking(answer)]
-    parts.append("<h2>Figures</h2>")
+    heads, rows = slice_rows(answer)
+    parts += ["<h2>Slice by slice</h2>", _table(heads, rows, numbers=3), "<h2>Figures</h2>"]
     for name, (caption, png) in figures.items():
         data = base64.b64encode(png).decode("ascii")
         parts.append(f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from insml.answer import Answer, Classification, ModelFit
+from insml.answer import Answer, ModelFit
+from insml.report.evidence import log_ratios, shares
 from insml.study import Study
 
 FORMAT, VERSION = "insml-report", 1
@@ -16,20 +17,23 @@ FORMAT, VERSION = "insml-report", 1
 def results(answer: Answer, study: Study | None = None) -> dict[str, Any]:
     """Everything of the answer but its images. Exchange and anisotropy in meV, energies in meV, momenta in r.l.u.
 
-    Only ``provenance`` may differ between two runs with one seed. ``study`` adds prior ranges (null without it).
+    Log-likelihood ratios are of the candidate whose fit leads to each other one. Only ``provenance`` may differ between two
+    runs with one seed. ``study`` adds prior ranges (null without it).
     """
-    layout, network = answer.mosaic.layout, answer.classification
+    layout, network, ratios = answer.mosaic.layout, answer.classification, log_ratios(answer)
     slices = [
         {
             "energy": list(spec.energy),
             "ei": spec.ei,
             "pixels": next((fit.pixels_per_slice[s] for fit in answer.fits.values()), None),
             "chi2": {name: fit.chi2_per_slice[s] for name, fit in answer.fits.items()},
+            "log_likelihood_ratio": {name: values[s] for name, values in ratios.items()},
             "saliency": None if network is None else network.slice_saliency[s],
+            "saliency_share": None if network is None else shares(network.slice_saliency)[s],
         }
         for s, spec in enumerate(layout.slices)
     ]
-    plain: dict[str, Any] = _plain({
+    found: dict[str, Any] = plain({
         "format": FORMAT,
         "version": VERSION,
         "study": answer.study_title,
@@ -38,27 +42,13 @@ def results(answer: Answer, study: Study | None = None) -> dict[str, Any]:
         "verdict": answer.verdict,
         "reason": answer.reason,
         "warnings": answer.warnings,
-        "network": None if network is None else _network(network),
+        "network": None if network is None else network.to_dict(),
         "fit_probabilities": answer.fit_probabilities,
         "fits": {name: _fit(fit, study) for name, fit in answer.fits.items()},
         "slices": slices,
         "provenance": answer.provenance,
     })
-    return plain
-
-
-def _network(network: Classification) -> dict[str, Any]:
-    return {
-        "winner": network.winner,
-        "probabilities": network.probabilities,
-        "kernels": network.kernels,
-        "epistemic": network.epistemic,
-        "ood_score": network.ood_score,
-        "ood_p_value": network.ood_p_value,
-        "ood_threshold": network.ood_threshold,
-        "in_distribution": network.in_distribution,
-        "description": network.network,
-    }
+    return found
 
 
 def _fit(fit: ModelFit, study: Study | None) -> dict[str, Any]:
@@ -79,14 +69,14 @@ def _fit(fit: ModelFit, study: Study | None) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON types only; numbers that are not finite become None."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from insml.answer import Answer, Classification
-from insml.report.evidence import contrasts, decisive_by_chi2, decisive_by_saliency, ranking
-from insml.report.wording import closeness, familiarity, fit_quality, percent, verdict, window, with_error
+from insml.report.evidence import decisive_by_chi2, decisive_by_saliency, ranking
+from insml.report.slices import slice_rows
+from insml.report.wording import closeness, familiarity, fit_quality, percent, verdict, with_error
 from insml.study import Study
 
 #: How many of the slices that decided are listed.
@@ -121,25 +122,11 @@ def _fit(answer: Answer, name: str, study: Study | None) -> list[RenderableType]
 
 
 def _slices(answer: Answer) -> list[RenderableType]:
-    slices, network = answer.mosaic.layout.slices, answer.classification
-    out: list[RenderableType] = []
-    by_chi2 = decisive_by_chi2(answer, TOP_SLICES)
-    if by_chi2:
-        best, second = ranking(answer)[:2]
-        delta = contrasts(answer)[second]
-        table = _table("largest difference of the fits", "Ei", "chi2 difference", "speaks for")
-        for s in by_chi2:
-            table.add_row(f"{window(slices[s])} meV", _ei(slices[s].ei), f"{abs(delta[s]):.1f}",
-                          Text(best if delta[s] > 0 else second))
-        out += [table, Text("")]
-    by_saliency = decisive_by_saliency(answer, TOP_SLICES)
-    if by_saliency and network is not None:
-        table = _table("largest saliency in the network", "Ei", "mean saliency")
-        for s in by_saliency:
-            table.add_row(f"{window(slices[s])} meV", _ei(slices[s].ei), f"{network.slice_saliency[s]:.3g}")
-        out.append(table)
-    return out
-
-
-def _ei(ei: float | None) -> str:
-    return "-" if ei is None else f"{ei:g}"
+    """The slices that decided for the fits or for the network, side by side."""
+    chosen = {*decisive_by_chi2(answer, TOP_SLICES), *decisive_by_saliency(answer, TOP_SLICES)}
+    heads, rows = slice_rows(answer)
+    by_fit = decisive_by_chi2(answer, len(rows)) or decisive_by_saliency(answer, len(rows))
+    table = _table(*heads)
+    for s in sorted(chosen, key=lambda s: by_fit.index(s) if s in by_fit else len(rows)):
+        table.add_row(*map(Text, rows[s]))
+    return [table]

@@ -53,7 +53,8 @@ def familiarity(network: Classification) -> str:
 def closeness(network: Classification) -> str:
     """What the largest kernel value says."""
     nearest = max(network.kernels, key=lambda name: network.kernels[name])
-    how = "close to" if network.epistemic < 0.3 else "some way from" if network.epistemic < 0.6 else "far from"
+    away = 1 - network.kernels[nearest]
+    how = "close to" if away < 0.3 else "some way from" if away < 0.6 else "far from"
     return (f"To the network this mosaic is {how} a typical '{nearest}' (kernel {network.kernels[nearest]:.2f}; 1 is "
             f"typical, 0 unlike any).")
 
