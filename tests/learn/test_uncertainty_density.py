@@ -81,7 +81,9 @@ def test_sngp_variance_is_the_gaussian_process_posterior() -> None:
 
 def test_sngp_knows_less_the_farther_away() -> None:
     features, labels = blobs(200)
-    method = fitted(plain("sngp", 2), features, labels, 100)
+    method = plain("sngp", 2)
+    method.random.log_length.data.fill_(math.log(2))
+    fitted(method, features, labels, 100)
     ray = torch.tensor([[1.5, 1.5]]) + torch.arange(0, 13, 3.0)[:, None] * torch.tensor([[-0.7, -0.7]])
     u = epistemic(method, ray, 1)
     assert (u.diff() > 0).all()

@@ -18,7 +18,8 @@ from insml.learn.networks.backbone import Backbone
 from insml.learn.uncertainty.doubt import doubt, doubted
 from insml.learn.uncertainty.spectral import bound_layers
 
-_PRIOR = 10.0   # standard deviation of a logit: far from all images a softmax must be able to be certain of anything
+_PRIOR = 10.0  # standard deviation of a logit: far from all images a softmax must be able to be certain of anything
+_FIRST_LENGTH = 0.25  # of the kernel, per feature: about the scatter of features that a bounded network ends with
 _LEAST = 1e-6  # what rounding leaves of the share of the variance that is known
 
 
@@ -35,7 +36,7 @@ class RandomFeatures(nn.Module):
         super().__init__()
         self.register_buffer("directions", torch.randn(size, n))
         self.register_buffer("phases", 2 * math.pi * torch.rand(size))
-        self.log_length = nn.Parameter(torch.tensor(0.5 * math.log(n)))
+        self.log_length = nn.Parameter(torch.tensor(math.log(_FIRST_LENGTH * math.sqrt(n))))
 
     def forward(self, features: Tensor) -> Tensor:
         angles = features.float() @ self.directions.T / self.log_length.exp() + self.phases
