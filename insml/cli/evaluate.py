@@ -28,8 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                     "simulated images that no training has seen: clean, as measured, near the references, and shifted in "
                     "eight graded ways. Stopped and called again it goes on where it was.")
     add_study(parser)
-    parser.add_argument("--network", type=Path, nargs="+", metavar="FILE", help="networks, one per seed (default: the one "
-                        "that comes with the study)")
+    parser.add_argument("--network", type=Path, nargs="+", metavar="FILE", help="networks, one per seed, or an ensemble of "
+                        "them (default: the one that comes with the study)")
     parser.add_argument("--test", type=Path, metavar="DIR", help="images made by 'insml dataset' with another seed than "
                         "the training's (default: simulated into DIR/test)")
     parser.add_argument("--n", type=int, default=5000, help="images of each candidate where they are simulated "
@@ -44,6 +44,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                         "(default: 600)")
     parser.add_argument("--explained", type=int, default=100, metavar="N", help="images whose explanation is compared with "
                         "the likelihood ratio (default: 100; 0 for none)")
+    parser.add_argument("--reproduced", type=int, default=0, metavar="N", help="images of each medium and severe shift "
+                        "that are compared with all others of the test: is any like them? (default: 0)")
     parser.add_argument("--coverage", type=Path, metavar="FILE", help="a measured mosaic whose gaps the images get")
     parser.add_argument("--seed", type=int, default=1, help="of noise, masks and shifts (default: 1)")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 (default): one per core")
@@ -60,13 +62,14 @@ def run(args: argparse.Namespace) -> int:
     from insml.evaluate.document import write_evaluation
     from insml.evaluate.evaluation import Trial, evaluate
     from insml.evaluate.terminal import render
-    from insml.learn.classifier import Classifier
+    from insml.learn.ensemble import Ensemble, load_network
     from insml.learn.trained import corruption_for, shipped
     from insml.measured import measured_mosaic
 
     question = study(args)
     if args.network:
-        networks = [Classifier.load(path) for path in args.network]
+        read = [load_network(path) for path in args.network]
+        networks = [n for one in read for n in (one.members if isinstance(one, Ensemble) else (one,))]
     else:
         own = shipped(question)
         if own is None:
@@ -81,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         if args.near is not None or (args.near_n and _has_references(question)):
             near = _images(args.near, args.out / "near", question, args.near_n, _NEAR, args.threads, told)
         trial = Trial(question, networks, test, corruption_for(question, coverage), near, letters, args.shifted,
-                      explained=args.explained, seed=args.seed)
+                      explained=args.explained, reproduced=args.reproduced, seed=args.seed)
         found = evaluate(trial, args.out, threads=args.threads, progress=told)
     console.print(render(found))
     provenance = {"study": f"{question.name} {question.digest[:16]}", "seed": str(args.seed), "test": str(test.plan.seed),

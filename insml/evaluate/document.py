@@ -60,7 +60,7 @@ def _page(evaluation: Evaluation, pictures: list[str], provenance: Mapping[str, 
     parts = [f"<h1>Networks on trial: {escape(evaluation.study)}</h1>",
              f'<div class="{"verdict none" if missed else "verdict"}">{escape(wording.verdict(evaluation))}</div>',
              *(f'<p class="small">{escape(n)}</p>' for n in evaluation.networks),
-             table(wording.HEADS, map(wording.quantity_row, evaluation.quantities), 5)]
+             table(wording.quantity_heads(evaluation), map(wording.quantity_row, evaluation.quantities), 4)]
     if evaluation.steps:
         parts += ["<h2>Shifts</h2>", f"<p>{escape(wording.loudness(evaluation))}</p>",
                   table(wording.STEP_HEADS, map(wording.step_row, evaluation.steps), 5)]

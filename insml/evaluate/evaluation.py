@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from insml.evaluate.quantities import Detection, Labels, Quantity, detection, me
 from insml.evaluate.shifts import FAMILIES, SEVERITIES, CleanImages, Shifted
 from insml.explain.quality import saliency_quality
 from insml.explain.rival import nearest_rivals
+from insml.infer.reproduction import nearest_chi2
 from insml.learn.answers import Answers
 from insml.learn.calibration import expected_calibration_error
 from insml.learn.classifier import Classifier
@@ -36,6 +38,7 @@ Progress = Callable[[str, int, int], None]
 _CALIBRATION = 5   # every so-manieth image of each class calibrates what is fitted here
 _MEDIUM, _SEVERE = 3, 5
 _OWN = "density"   # the score that comes with a network
+PHYSICAL = "chi2 of the nearest simulation"
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class Trial:
 
     networks : one per seed, of one study. test : images of another seed than any of the training. near : the same, near
     the references. corruption : what a measurement does. letters : families. shifted : images of each family and severity.
-    explained : images whose explanations are compared with likelihood ratios.
+    explained : images (near the references, where there are such) whose explanations are compared with likelihood ratios. reproduced : images of each shift, medium and
+    severe, that are compared with all others of the test: does any parameter set reproduce them? 0 for none.
     """
 
     study: Study
@@ -85,6 +89,7 @@ class Trial:
     letters: Sequence[str] = tuple(FAMILIES)
     shifted: int = 600
     explained: int = 100
+    reproduced: int = 0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -110,8 +115,7 @@ class Trial:
         weights = [hashlib.sha256(b"".join(v.numpy().tobytes() for v in n.method.state_dict().values())).hexdigest()
                    for n in self.networks]
         return {"networks": weights, "study": self.study.digest, "corruption": self.corruption.to_dict(), "seed": self.seed,
-                "test": self.test.plan.header(), "near": None if self.near is None else self.near.plan.header(),
-                "shifted": self.shifted}
+                "test": self.test.plan.header()}
 
 
 def evaluate(trial: Trial, folder: str | Path, *, threads: int = 0, progress: Progress | None = None) -> Evaluation:
@@ -125,34 +129,61 @@ def evaluate(trial: Trial, folder: str | Path, *, threads: int = 0, progress: Pr
     parts = Parts(Path(folder) / "parts", trial.networks, trial.identity(), threads)
     base = CleanImages.read(trial.test)
 
-    def get(name: str, title: str, make: Callable[[], Shifted]) -> Part:
+    def get(name: str, title: str, make: Callable[[], Shifted], of: Any = None) -> Part:
         say(title, 0, 0)
-        return parts.get(name, make, trial.seed, lambda done, total: say(title, done, total))
+        return parts.get(name, make, trial.seed, lambda done, total: say(title, done, total), of)
 
     clean = get("clean", "clean images", lambda: _as_they_are(base, _Nothing()))
     usual = get("measured", "images as measured", lambda: _as_they_are(base, trial.corruption))
-    near_data = trial.near
-    near = None if near_data is None else get(
-        "near", "images near the references", lambda: _as_they_are(CleanImages.read(near_data), trial.corruption))
-    shifted = {}
+    near = None
+    if (near_data := trial.near) is not None:
+        near = get("near", "images near the references",
+                   lambda: _as_they_are(CleanImages.read(near_data), trial.corruption), near_data.plan.header())
     some = base.take(np.arange(min(trial.shifted, len(base))))
+    shifted: dict[tuple[str, int], Part] = {}
+    reproduced: dict[str, Array] = {}
+    nearest = _Nearest(trial, parts, say) if trial.reproduced else None
+    if nearest is not None:
+        reproduced[""] = nearest("measured", lambda: _as_they_are(base, trial.corruption), len(base))
     for letter in trial.letters:
         for severity in SEVERITIES:
-            shifted[letter, severity] = get(
-                f"{letter}{severity}", f"{letter}{severity}: {FAMILIES[letter].title}",
-                lambda letter=letter, severity=severity: FAMILIES[letter].images(  # type: ignore[misc]
-                    trial.study, some, severity, trial.seed, corruption=trial.corruption, threads=threads))
+            name = f"{letter}{severity}"
+            make = lru_cache(maxsize=1)(partial(FAMILIES[letter].images, trial.study, some, severity, trial.seed,
+                                                corruption=trial.corruption, threads=threads))
+            shifted[letter, severity] = get(name, f"{name}: {FAMILIES[letter].title}", make, len(some))
+            if nearest is not None and severity in (_MEDIUM, _SEVERE):
+                reproduced[name] = nearest(name, make, min(trial.reproduced, len(some)))
     say("explanations", 0, 0)
-    explained = _explained(trial, base) if trial.explained else []
+    explained = _explained(trial) if trial.explained else []
     say("intervals", 0, 0)
-    return _judged(trial, clean, usual, near, shifted, explained)
+    return _judged(trial, clean, usual, near, shifted, reproduced, explained)
 
 
-def _explained(trial: Trial, base: CleanImages) -> list[Quantity]:
-    """Maps of the first images as measured against the likelihood ratio to the nearest image of another candidate."""
-    some = base.take(np.arange(min(trial.explained, len(base))))
+class _Nearest:
+    """Chi2 of measured images against the nearest of the test; their own originals do not count."""
+
+    def __init__(self, trial: Trial, parts: Parts, say: Progress) -> None:
+        self.trial, self.parts, self.say = trial, parts, say
+        self.images = trial.test.read(verify=False)
+
+    def __call__(self, name: str, make: Callable[[], Shifted], n: int) -> Array:
+        self.say(f"chi2 of {name}", 0, 0)
+        return self.parts.numbers(f"{name}-chi2", lambda: self._chi2(make(), n), n)
+
+    def _chi2(self, made: Shifted, n: int) -> Array:
+        measured = [made.corruption.apply(made.clean[i], self.trial.seed, i) for i in range(n)]
+        return nearest_chi2(self.trial.study, self.images, measured, np.arange(n))
+
+
+def _explained(trial: Trial) -> list[Quantity]:
+    """Maps of images as measured against the likelihood ratio to the nearest image of another candidate. Near the references
+    images lie dense, so that the nearest is a fit; from the whole priors it differs by its parameters as much as by its
+    model."""
+    data = trial.near or trial.test
+    library = CleanImages.read(data)
+    some = library.take(np.arange(min(trial.explained, len(library))))
     measured = [trial.corruption.apply(stack, trial.seed, i) for i, stack in enumerate(some.clean)]
-    truths = nearest_rivals(trial.study, trial.test.read(verify=False), some.clean, some.labels,
+    truths = nearest_rivals(trial.study, data.read(verify=False), some.clean, some.labels,
                             masks=np.stack([mask for _, mask in measured]))
     found = [saliency_quality(network, measured, truths) for network in trial.networks]
     return [
@@ -164,7 +195,7 @@ def _explained(trial: Trial, base: CleanImages) -> list[Quantity]:
 
 
 def _judged(trial: Trial, clean: Part, usual: Part, near: Part | None, shifted: dict[tuple[str, int], Part],
-            explained: list[Quantity]) -> Evaluation:
+            reproduced: dict[str, Array], explained: list[Quantity]) -> Evaluation:
     networks, labels = trial.networks, usual.labels
     calibrating = np.arange(len(labels)) // len(trial.study.candidates) % _CALIBRATION == 0
     testing = ~calibrating
@@ -199,6 +230,8 @@ def _judged(trial: Trial, clean: Part, usual: Part, near: Part | None, shifted: 
             seen[kind] = detection(f"{letter}{severity}, {kind}", [
                 f[kind](record)[testing] for f, record in zip(fitted, usual.records, strict=True)], [
                 f[kind](record) for f, record in zip(fitted, part.records, strict=True)])
+        if (chi2 := reproduced.get(f"{letter}{severity}")) is not None:
+            seen[PHYSICAL] = detection(f"{letter}{severity}, {PHYSICAL}", [reproduced[""][testing]], [chi2])
         known = (part.labels >= 0).any()
         right = quantity(f"{letter}{severity}: accuracy", _accuracy, told, part.labels) if known else None
         steps.append(Step(letter, severity, right, seen))

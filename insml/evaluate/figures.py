@@ -32,7 +32,7 @@ def _shifts(evaluation: Evaluation) -> Figure:
     columns = min(4, len(letters))
     rows = -(-len(letters) // columns)
     figure = Figure(figsize=(3.0 * columns + 0.4, 2.6 * rows + 0.5), dpi=DPI, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for ax, letter in zip(axes, letters, strict=False):
         steps = [s for s in evaluation.steps if s.letter == letter]
         known = [s for s in steps if s.accuracy is not None]
@@ -42,12 +42,11 @@ def _shifts(evaluation: Evaluation) -> Figure:
         ax.axhline(0.95, color="#999999", lw=0.7, ls="--")
         ax.set_title(f"{letter}: {FAMILIES[letter].title}", fontsize=10)
         ax.set_xticks(SEVERITIES)
+        ax.set_xlabel("severity", fontsize=9)
         ax.set_ylim(0.3, 1.02)
         ax.tick_params(labelsize=8)
     for ax in axes[len(letters):]:
         ax.set_axis_off()
-    for ax in axes[: len(letters)][-columns:]:
-        ax.set_xlabel("severity", fontsize=9)
     axes[0].legend(fontsize=8, loc="lower left", frameon=False)
     return figure
 

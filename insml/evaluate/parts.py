@@ -39,28 +39,51 @@ class Part:
 
 
 class Parts:
-    """Parts by name in a folder. ``identity``: what they depend on beside their names; parts of another are made anew."""
+    """Parts by name in a folder. ``identity``: what they depend on beside their names; parts of another are made anew.
+
+    A part may depend on more, ``of`` in what follows.
+    """
 
     def __init__(self, folder: Path, networks: Sequence[Classifier], identity: dict[str, Any], threads: int = 0) -> None:
         self.folder, self.networks = folder, networks
-        self.key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        self._identity = identity
         self.threads = threads or os.cpu_count() or 1
         folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, name: str, make: Callable[[], Shifted], seed: int,
-            progress: Callable[[int, int], None] = lambda done, total: None) -> Part:
+            progress: Callable[[int, int], None] = lambda done, total: None, of: Any = None) -> Part:
         """The part, from the folder where it is there; ``make`` its images otherwise.
 
         Raises
         ------
         FormatError : a file of that name that is no such part.
         """
-        path = self.folder / f"{name}.npz"
-        found = self._read(path) if path.exists() else None
+        path, key = self.folder / f"{name}.npz", self._key(of)
+        found = self._read(path, key) if path.exists() else None
         if found is None:
             found = self._answered(make(), seed, progress)
-            self._write(path, found)
+            self._write(path, key, found)
         progress(len(found), len(found))
+        return found
+
+    def numbers(self, name: str, make: Callable[[], NDArray[np.float64]], of: Any = None) -> NDArray[np.float64]:
+        """(n,) of images, one number each; from the folder where they are there.
+
+        Raises
+        ------
+        FormatError : as :meth:`get`.
+        """
+        path, key = self.folder / f"{name}.npz", self._key(of)
+        if path.exists():
+            try:
+                with np.load(path, allow_pickle=False) as file:
+                    if str(file["key"]) == key:
+                        return np.asarray(file["numbers"], float)
+            except (OSError, ValueError, KeyError, EOFError) as error:
+                raise FormatError(path, "numbers of an evaluation", str(error)) from None
+        found = make()
+        with atomic_path(path) as aside, aside.open("wb") as file:
+            np.savez(file, key=key, numbers=found)
         return found
 
     def _answered(self, images: Shifted, seed: int, progress: Callable[[int, int], None]) -> Part:
@@ -79,18 +102,22 @@ class Parts:
                 progress(numbers.stop, len(images.labels))
         return Part(images.labels, images.variants, tuple(map(_slim, map(Record.joined, records))))
 
-    def _write(self, path: Path, part: Part) -> None:
-        arrays: dict[str, Any] = {"key": self.key, "labels": part.labels, "variants": np.array(part.variants)}
+    def _key(self, of: Any) -> str:
+        return hashlib.sha256(json.dumps([self._identity, of], sort_keys=True).encode()).hexdigest()
+
+    @staticmethod
+    def _write(path: Path, key: str, part: Part) -> None:
+        arrays: dict[str, Any] = {"key": key, "labels": part.labels, "variants": np.array(part.variants)}
         for k, record in enumerate(part.records):
             arrays |= {f"{name}{k}": getattr(record, name).astype(np.float32 if name != "scores" else float)
                        for name in _FIELDS}
         with atomic_path(path) as aside, aside.open("wb") as file:
             np.savez(file, **arrays)
 
-    def _read(self, path: Path) -> Part | None:
+    def _read(self, path: Path, key: str) -> Part | None:
         try:
             with np.load(path, allow_pickle=False) as file:
-                if str(file["key"]) != self.key:
+                if str(file["key"]) != key:
                     return None
                 records = tuple(_kept({name: file[f"{name}{k}"].astype(float) for name in _FIELDS})
                                 for k in range(len(self.networks)))

@@ -6,14 +6,20 @@ from insml.evaluate.evaluation import Evaluation, Step
 from insml.evaluate.quantities import Quantity
 from insml.evaluate.shifts import FAMILIES
 
-HEADS = ("quantity", "target", "met", "value", "95 % interval", "networks from", "to", "images")
-STEP_HEADS = ("shift", "severity", "accuracy", "AUROC", "FPR95", "loud", "best other score")
+STEP_HEADS = ("shift", "", "accuracy", "AUROC", "FPR95", "loud", "best other score")
+
+
+def quantity_heads(evaluation: Evaluation) -> tuple[str, ...]:
+    """What stands above :func:`quantity_row`."""
+    between = ("networks",) if len(evaluation.networks) > 1 else ()
+    return ("quantity", "target", "met", "value", "95 % interval", *between, "images")
 
 
 def quantity_row(q: Quantity) -> tuple[str, ...]:
-    """Cells of :data:`HEADS`."""
+    """A row: the name, what was asked, and what came out; the range over networks where there are several."""
+    between = (f"{number(min(q.each))} to {number(max(q.each))}",) if len(q.each) > 1 else ()
     return (q.name, q.target, {None: "", True: "yes", False: "no"}[q.met], number(q.value),
-            f"{number(q.low)} to {number(q.high)}", number(min(q.each)), number(max(q.each)), str(q.n))
+            f"{number(q.low)} to {number(q.high)}", *between, str(q.n))
 
 
 def step_row(step: Step) -> tuple[str, ...]:

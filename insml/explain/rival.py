@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from insml.datasets.conditions import Condition, simulator
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError, UnstableStructureError
-from insml.infer.linear import LinearModel, background_terms
+from insml.infer.library import chi2_of_library
+from insml.infer.linear import LinearModel
 from insml.mosaic import Mosaic
 from insml.study import Study
 
@@ -30,7 +31,8 @@ BoolArray = NDArray[np.bool_]
 
 _SUBTRACTED = 0.25  # of a slice's level, what a background of up to half of it leaves in the noise on average
 _DIFFERENCE = 3e-4  # of the prior's width
-_IMAGES, _LIBRARY = 32, 512  # at a time
+_IMAGES = 32        # at a time
+_SETTLED = 0.01     # share of chi2 below which another step is not worth its simulations
 _HALVINGS = 4       # of a step that leads up or into an unstable structure
 
 
@@ -94,7 +96,8 @@ def nearest_rivals(study: Study, library: TrainingSet, clean: NDArray[Any], labe
     found: list[tuple[NDArray[np.int64], Array]] = []
     for first in range(0, n, _IMAGES):
         some = slice(first, first + _IMAGES)
-        parts = _slice_sums(study, library, np.asarray(clean[some]), hidden[some], relative_noise)
+        variance = np.stack([noise_variance(np.asarray(c, float), relative_noise) for c in clean[some]])
+        parts = chi2_of_library(study, library, clean[some], variance, hidden[some])
         chi2 = np.where(library.labels[:, None] == labels[some], np.inf, parts.sum(0))
         nearest, images = chi2.argmin(0), np.arange(chi2.shape[1])
         if not np.isfinite(chi2[nearest, images]).all():
@@ -105,60 +108,19 @@ def nearest_rivals(study: Study, library: TrainingSet, clean: NDArray[Any], labe
                   np.concatenate([ratio for _, ratio in found]))
 
 
-def _slice_sums(study: Study, library: TrainingSet, clean: NDArray[Any], hidden: BoolArray, relative_noise: float) -> Array:
-    """(n_slices, n library, n images) chi2 of each slice at the best scale and background."""
-    n_slices, n = clean.shape[1], len(clean)
-    terms = background_terms(study).reshape(-1, clean[0, 0].size)
-    weight = np.stack([1 / noise_variance(np.asarray(c, float), relative_noise) for c in clean]) * ~hidden
-    data, models = np.empty((n_slices, n)), np.empty((2, n_slices, len(library), n))
-    for s in range(n_slices):
-        w, y = weight[:, s].reshape(n, -1).T, np.asarray(clean[:, s], float).reshape(n, -1).T
-        basis = _basis(terms, w)                                              # (n_terms, pixels, n), orthonormal under w
-        free = y - (basis * (basis * w * y).sum(1, keepdims=True)).sum(0)
-        data[s] = (w * free * y).sum(0)
-        for first in range(0, len(library), _LIBRARY):
-            part = slice(first, first + _LIBRARY)
-            m = np.asarray(library.clean[part, s], np.float64).reshape(-1, w.shape[0])
-            models[0, s, part] = m @ (w * free)
-            models[1, s, part] = np.maximum(m**2 @ w - sum((m @ (w * b)) ** 2 for b in basis), 0)
-    top, bottom = models
-    keys = [s if study.scale == "slice" else spec.ei for s, spec in enumerate(study.layout.slices)]
-    scale = np.empty_like(top)
-    for key in set(keys):
-        group = [s for s, k in enumerate(keys) if k == key]
-        above, below = top[group].sum(0), bottom[group].sum(0)
-        # a negative scale would let a model fit holes, as in LinearModel
-        scale[group] = np.where(below > 0, np.maximum(above, 0) / np.where(below > 0, below, 1), 0)
-    return np.asarray(np.maximum(data[:, None] - 2 * scale * top + scale**2 * bottom, 0))
-
-
-def _basis(terms: Array, w: Array) -> Array:
-    """(n_terms, pixels, n) of background terms (n_terms, pixels), orthonormal under each image's weights (pixels, n)."""
-    out: list[Array] = []
-    for term in terms:
-        left = np.repeat(term[:, None], w.shape[1], 1)
-        before = (w * left**2).sum(0)
-        for _ in range(2):  # once leaves rounding of what was nearly parallel
-            for b in out:
-                left = left - b * (b * w * left).sum(0)
-        size = (w * left**2).sum(0)
-        new = size > 1e-12 * before
-        out.append(np.where(new, left / np.sqrt(np.where(new, size, 1)), 0))
-    return np.stack(out) if out else np.zeros((0, *w.shape))
-
-
 def refined_rival(study: Study, rivals: Rivals, i: int, clean: NDArray[Any], *, condition: Condition | None = None,
-                  mask: BoolArray | None = None, relative_noise: float = 0.3, steps: int = 3, threads: int = 0) -> Rivals:
+                  mask: BoolArray | None = None, relative_noise: float = 0.3, steps: int = 6, threads: int = 0) -> Rivals:
     """The rivals with the parameters of number ``i`` improved by Gauss-Newton steps within the priors.
 
     Parameters
     ----------
     clean : (n_slices, n0, n1) the image. condition : under which it was simulated; None for what the study states.
-    mask, relative_noise : as of :func:`nearest_rivals`. threads : of the simulation, 0 for one per core.
+    steps : at most. mask, relative_noise : as of :func:`nearest_rivals`. threads : of the simulation, 0 for one per core.
 
     Notes
     -----
-    A step simulates once for each parameter and once or more for itself. The result is never further away than the start.
+    A step simulates once for each parameter and once or more for itself; steps end where one gains less than 1 % of chi2.
+    The result is never further away than the start.
     """
     name = list(study.candidates)[int(rivals.rivals[i])]
     candidate = study.candidates[name]
@@ -185,10 +147,13 @@ def refined_rival(study: Study, rivals: Rivals, i: int, clean: NDArray[Any], *, 
             there = np.clip(x + step, 0, 1)
             found = residual(there)
             if found is not None and found @ found < here @ here:
-                x, here = there, found
                 break
             step = step / 2
         else:
+            break
+        gained = 1 - (found @ found) / (here @ here)
+        x, here = there, found
+        if gained < _SETTLED:
             break
     if here is None or here @ here >= 2 * rivals.ratio[i].sum():
         return rivals

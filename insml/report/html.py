@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 
 from insml.answer import Answer, ModelFit
+from insml.report import markup
 from insml.report.evidence import ranking
 from insml.report.slices import slice_rows
 from insml.report.wording import closeness, familiarity, fit_quality, percent, verdict, with_error
 from insml.study import Study
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }
-.verdict, .warnings { border-left: .4rem solid #2a7f3f; background: #f2f8f3; padding: .6rem 1rem }
-.verdict.none { border-color: #b58900; background: #fdf8e6 }
-.warnings { border-color: #b3261e; background: #fcf0ef; margin-top: 1rem }
-.verdict strong { font-size: 1.4rem }
-table { border-collapse: collapse; margin: .8rem 0 }
-th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #ddd }
-td.number { text-align: right; font-variant-numeric: tabular-nums }
-figure { margin: 1.5rem 0 } img { max-width: 100%; height: auto } figcaption, .small { color: #555; font-size: .9rem }
-"""
 
 
 def page(answer: Answer, figures: Mapping[str, tuple[str, bytes]], study: Study | None = None) -> str:
@@ -43,16 +31,12 @@ def page(answer: Answer, figures: Mapping[str, tuple[str, bytes]], study: Study 
                      f"{network.ood_score:.4g}, p-value {network.ood_p_value:.3g}. {escape(network.network)}</p>")
     parts += [_fit(answer.fits[name], answer.candidate_titles.get(name, name), study) for name in ranking(answer)]
     heads, rows = slice_rows(answer)
-    parts += ["<h2>Slice by slice</h2>", _table(heads, rows, numbers=3), "<h2>Figures</h2>"]
+    parts += ["<h2>Slice by slice</h2>", markup.table(heads, rows, numbers=3), "<h2>Figures</h2>"]
     for name, (caption, png) in figures.items():
-        data = base64.b64encode(png).decode("ascii")
-        parts.append(f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-                     f"<figcaption>{escape(caption)} ({escape(name)}.png)</figcaption></figure>")
+        parts.append(markup.figure(name, caption, png))
     if answer.provenance:
-        parts += ["<h2>Provenance</h2>", _table(("", ""), ((k, v) for k, v in answer.provenance.items()), numbers=0)]
-    body = "\n".join(parts)
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(answer.study_title)}</title>'
-            f"<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n")
+        parts += ["<h2>Provenance</h2>", markup.table(("", ""), ((k, v) for k, v in answer.provenance.items()), numbers=0)]
+    return markup.document(answer.study_title, "\n".join(parts))
 
 
 def _probabilities(answer: Answer) -> str:
@@ -65,7 +49,7 @@ def _probabilities(answer: Answer) -> str:
              f"{network.kernels[name]:.3f}" if network and name in network.kernels else "-",
              share(answer.fit_probabilities, name))
             for name, title in answer.candidate_titles.items()]
-    return _table(("candidate", "", "network", "kernel", "fit"), rows, numbers=3)
+    return markup.table(("candidate", "", "network", "kernel", "fit"), rows, numbers=3)
 
 
 def _fit(fit: ModelFit, title: str, study: Study | None) -> str:
@@ -77,19 +61,6 @@ def _fit(fit: ModelFit, title: str, study: Study | None) -> str:
         rows.append((name, meaning, "at bound" if name in fit.at_bound else "", prior,
                      with_error(value, fit.errors[name])))
     state = "" if fit.converged else f" Not converged: {escape(fit.message)}."
-    return (f"<h2>Fit: {escape(title)}</h2>" + _table(("parameter", "", "", "prior range", "meV"), rows, numbers=2)
+    return (f"<h2>Fit: {escape(title)}</h2>" + markup.table(("parameter", "", "", "prior range", "meV"), rows, numbers=2)
             + f"<p>Reduced chi2 {fit.reduced_chi2:.3f} ({fit.dof} degrees of freedom): "
               f"{fit_quality(fit.reduced_chi2)}. Log evidence {fit.log_evidence:.1f}.{state} Errors are 1 sigma.</p>")
-
-
-def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]], numbers: int) -> str:
-    """``numbers``: so many last columns are numbers."""
-    first = len(heads) - numbers
-    lines = ["<table>"]
-    if any(heads):
-        lines.append("<tr>" + "".join(f"<th>{escape(h)}</th>" for h in heads) + "</tr>")
-    for row in rows:
-        cells = (f'<td class="number">{escape(c)}</td>' if i >= first else f"<td>{escape(c)}</td>"
-                 for i, c in enumerate(row))
-        lines.append("<tr>" + "".join(cells) + "</tr>")
-    return "".join([*lines, "</table>"])

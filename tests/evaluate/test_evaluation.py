@@ -17,7 +17,7 @@ from small import planted, small_study
 from insml.errors import FormatError, InsmlError
 from insml.evaluate import wording
 from insml.evaluate.document import write_evaluation
-from insml.evaluate.evaluation import Evaluation, Trial, evaluate
+from insml.evaluate.evaluation import PHYSICAL, Evaluation, Trial, evaluate
 from insml.evaluate.metrics import auroc, false_positive_rate
 from insml.evaluate.parts import Parts
 from insml.evaluate.quantities import quantity, resampled_detection
@@ -45,7 +45,7 @@ def network(study: Study) -> Classifier:
 @pytest.fixture(scope="module")
 def trial(study: Study, network: Classifier) -> Trial:
     return Trial(study, [network], planted(study, 500, 9), corruption_for(study, None), letters=LETTERS, shifted=200,
-                 explained=0)
+                 explained=0, reproduced=200)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,9 @@ def test_numbers_are_those_of_the_network(found: Evaluation, trial: Trial, netwo
     assert all(s.accuracy is None and s.loud is None for s in franken)  # no candidate is right
     area = [s.detection["density"].auroc.value for s in franken]
     assert area[-1] > max(area[0], 0.6)
+    # what runs of other materials are put into, no planted ring reproduces
+    assert franken[-1].detection[PHYSICAL].auroc.value > 0.8
+    assert PHYSICAL not in franken[0].detection
 
 
 def test_it_goes_on_where_it_was(trial: Trial, folder: Path, found: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:

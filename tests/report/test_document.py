@@ -65,6 +65,9 @@ def test_json_holds_the_numbers_of_the_answer(written: tuple[Answer, ReportFiles
     assert found["slices"][1]["ei"] == 60.0
     assert math.fsum(s["chi2"][TRUE] for s in found["slices"]) == pytest.approx(fit.chi2, rel=1e-12)
     assert found["slices"][-1]["pixels"] == 0
+    assert math.fsum(s["saliency_share"] for s in found["slices"]) == pytest.approx(1)
+    ratio = sum(s["log_likelihood_ratio"][OTHER] for s in found["slices"])
+    assert ratio == pytest.approx(answer.fits[TRUE].log_evidence - answer.fits[OTHER].log_evidence)
 
 
 def test_two_runs_differ_in_provenance_alone(make: Make, tmp_path: Path) -> None:

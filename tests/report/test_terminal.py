@@ -77,8 +77,8 @@ def test_failed_fit_says_so(make: Make) -> None:
 def test_without_network_only_the_fit_speaks(make: Make) -> None:
     text = flat(shown(make(Made(network=False))))
     assert "How far to trust the network" not in text
-    assert "largest saliency" not in text
-    assert "largest difference of the fits" in text
+    assert "saliency share log-likelihood ratio" in text
+    assert "16 to 20 meV 60 - " in text
 
 
 def test_text_from_files_is_not_markup(make: Make) -> None:
@@ -89,10 +89,14 @@ def test_text_from_files_is_not_markup(make: Make) -> None:
 
 
 def test_slices_are_ranked(make: Make) -> None:
-    text = flat(shown(make(Made())))
-    table = text[text.index("largest difference of the fits"):text.index("largest saliency")]
+    answer = make(Made())
+    text = flat(shown(answer))
+    table = text[text.index("log-likelihood ratio"):]
     assert table.index("16 to 20 meV") < table.index("24 to 28 meV")
     assert "36 to 40 meV" not in table, "a slice without pixels decides nothing"
+    share = answer.classification.slice_saliency / answer.classification.slice_saliency.sum()
+    ratio = (answer.fits[OTHER].chi2_per_slice - answer.fits[TRUE].chi2_per_slice) / 2
+    assert f"16 to 20 meV 60 {100 * share[0]:.1f} % {ratio[0]:.2f} {TRUE}" in table
 
 
 @given(st.floats(-1e4, 1e4), st.floats(1e-6, 1e4))
