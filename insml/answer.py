@@ -28,9 +28,8 @@ class Classification:
         disagree about, the mutual information of class and sample over ln(classes).
     ood_score : larger is stranger.
     ood_p_value : share of held-out simulated mosaics at least as strange; in_distribution means p >= ood_threshold.
-    saliency : image like the mosaic's values, >= 0: |gradient x activation| of the pre-activation score difference
-        (winner minus runner-up) at the network's slice-resolved layer. It says where the margin comes from, not whom
-        it speaks for. LayerCAM of the last layer where a network has no such layer.
+    saliency : image like the mosaic's values, >= 0: LayerCAM of the pre-activation score difference (winner minus
+        runner-up), of the finest layer that tells slices apart, else of the last. What speaks for the winner.
     slice_saliency : (n_slices,) mean of the saliency over each slice's unmasked pixels.
     network : which network answered, how it was trained (free text for people).
     orientation : how a bare array was read, see ``insml.measured.ORIENTATIONS``.

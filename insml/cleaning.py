@@ -109,8 +109,8 @@ def estimate_variance(values: Array, mask: BoolArray) -> Array:
         classes = np.array_split(np.argsort(level), 8)
         centre = np.array([level[c].mean() for c in classes])
         scatter = np.array([(_NORMAL * np.median(np.abs(difference[c]))) ** 2 for c in classes])
-        slope, offset = np.polyfit(centre, scatter, 1)
-        if slope < 0:
+        slope, offset = np.polyfit(centre, scatter, 1) if np.ptp(centre) > 0 else (0.0, 0.0)
+        if slope <= 0:
             slope, offset = 0.0, float(np.median(scatter))
         floor = max(floor, 0.25 * float(np.median(scatter)))
         out[s][ok] = np.maximum(offset + slope * _local_mean(values[s], mask[s])[ok], floor)

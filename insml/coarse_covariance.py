@@ -75,13 +75,16 @@ def _energies(spec: SliceSpec) -> tuple[float, float]:
 def _add(tile: Array, energy: Array, strength: Array, at: NDArray[np.intp], covariance: Array, steps: list[float]) -> None:
     """Gaussians of modes at bins ``at``, ``energy`` below the output, to the bins around."""
     near = np.flatnonzero(np.abs(energy) < _FAR * np.sqrt(covariance[:, 2, 2]))
-    inverse = np.linalg.inv(covariance[near])
+    inverse, energy, strength = np.linalg.inv(covariance[near]), energy[near], strength[near] / (2 * np.pi)
     row, column = np.divmod(at[near], tile.shape[1])
+    # d C^-1 d of d = (i step, j step, energy), as a polynomial in i and j
+    ii, ij, jj = inverse[:, 0, 0] * steps[0]**2, 2 * inverse[:, 0, 1] * steps[0] * steps[1], inverse[:, 1, 1] * steps[1]**2
+    ie, je, ee = (f * energy for f in (2 * inverse[:, 0, 2] * steps[0], 2 * inverse[:, 1, 2] * steps[1],
+                                       inverse[:, 2, 2] * energy))
     for i, j in product(range(-_SIDE, _SIDE + 1), repeat=2):
         inside = (row + i >= 0) & (row + i < tile.shape[0]) & (column + j >= 0) & (column + j < tile.shape[1])
-        d = np.stack([np.full(len(near), i * steps[0]), np.full(len(near), j * steps[1]), energy[near]], axis=1)[inside]
-        value = strength[near][inside] * np.exp(-0.5 * np.einsum("na,nab,nb->n", d, inverse[inside], d)) / (2 * np.pi)
-        np.add.at(tile, (row[inside] + i, column[inside] + j), value)
+        value = strength * np.exp(-0.5 * (i * i * ii + i * j * ij + j * j * jj + i * ie + j * je + ee))
+        np.add.at(tile, (row[inside] + i, column[inside] + j), value[inside])
 
 
 @lru_cache(maxsize=16)

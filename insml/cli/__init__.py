@@ -18,7 +18,8 @@ from insml.errors import InsmlError
 BAD_INPUT = 2
 
 #: Modules of this package, in the order of the help text.
-COMMANDS = ("report", "info", "cut", "classify", "explain", "fit", "simulate", "dataset", "train", "resolution_experiment")
+COMMANDS = ("report", "info", "cut", "classify", "explain", "fit", "simulate", "dataset", "train", "evaluate",
+            "resolution_experiment")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -77,8 +77,9 @@ class Trial:
 
     networks : one per seed, of one study. test : images of another seed than any of the training. near : the same, near
     the references. corruption : what a measurement does. letters : families. shifted : images of each family and severity.
-    explained : images (near the references, where there are such) whose explanations are compared with likelihood ratios. reproduced : images of each shift, medium and
-    severe, that are compared with all others of the test: does any parameter set reproduce them? 0 for none.
+    explained : images (near the references, where there are such) whose explanations are compared with likelihood ratios.
+    reproduced : images of each medium and severe shift that are compared with all others of the test: does any parameter
+    set reproduce them? 0 for none.
     """
 
     study: Study
@@ -176,9 +177,11 @@ class _Nearest:
 
 
 def _explained(trial: Trial) -> list[Quantity]:
-    """Maps of images as measured against the likelihood ratio to the nearest image of another candidate. Near the references
-    images lie dense, so that the nearest is a fit; from the whole priors it differs by its parameters as much as by its
-    model."""
+    """Maps of images as measured against the likelihood ratio to the nearest image of another candidate.
+
+    Near the references images lie dense, so that the nearest is a fit; from the whole priors it differs by its parameters
+    as much as by its model.
+    """
     data = trial.near or trial.test
     library = CleanImages.read(data)
     some = library.take(np.arange(min(trial.explained, len(library))))

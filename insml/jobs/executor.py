@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from insml.errors import InsmlError
+from insml.jobs.queue import Queue
 
 #: Called with what is done, how many pieces of it, and of how many.
 Progress = Callable[[str, int, int], None]
@@ -64,7 +65,7 @@ class SubmititExecutor:
             import submitit
         except ImportError:
             raise InsmlError("jobs: expected submitit, found none; pip install 'insml[jobs]' has it") from None
-        self._folder = Path(folder)
+        self._folder, self._queue = Path(folder), Queue() if cluster == "slurm" else None
         try:
             self._executor = submitit.AutoExecutor(folder=self._folder, cluster=cluster)
             self._executor.update_parameters(**options)
@@ -80,22 +81,34 @@ class SubmititExecutor:
             jobs = self._executor.map_array(_guarded, [function] * len(tasks), tasks)
         except (OSError, RuntimeError) as error:
             raise InsmlError(f"jobs: expected to submit {len(tasks)}, found: {error}") from None
+        waiting, ended = list(jobs), set[str]()
         try:
-            done = 0
-            while done < len(jobs):
-                done = sum(job.done() for job in jobs)
+            while waiting:
+                waiting, ended = self._look(waiting, ended)
                 if progress is not None:
-                    progress(what, done, len(jobs))
-                if done < len(jobs):
+                    progress(what, len(jobs) - len(waiting), len(jobs))
+                if waiting:
                     time.sleep(_LOOK)
         except BaseException:
             # what nobody waits for need not run
-            for job in jobs:
-                job.cancel()
+            for job in waiting:
+                job.cancel(check=False)
             raise
-        return [self._result(job) for job in jobs]
+        return [self._result(job, job.job_id in ended) for job in jobs]
 
-    def _result(self, job: Any) -> Any:
+    def _look(self, waiting: list[Any], ended: set[str]) -> tuple[list[Any], set[str]]:
+        """The jobs that are still to be waited for, and those that have ended without a result."""
+        if self._queue is None:
+            return [job for job in waiting if not job.done()], ended
+        waiting = [job for job in waiting if not job.paths.result_pickle.exists()]
+        ended = ended | self._queue.ended(job.job_id for job in waiting)
+        return [job for job in waiting if job.job_id not in ended], ended
+
+    def _result(self, job: Any, ended: bool) -> Any:
+        if ended and not job.paths.result_pickle.exists():
+            said = (job.stderr() or "").strip().splitlines() or ["nothing"]
+            raise InsmlError(f"job {job.job_id}: expected a result, found none; the job has ended and said: "
+                             f"{said[-1].strip()} (see {job.paths.stderr})")
         died = job.exception()
         if died is not None:
             said = next((line for line in str(died).splitlines() if line.strip()), type(died).__name__)

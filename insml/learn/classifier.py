@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from insml.answer import Classification
 from insml.errors import FormatError, GeometryError
 from insml.explain.attributions import attribute
-from insml.explain.layers import finest_that_tells_slices, map_layer
 from insml.explain.occlusion import occlude_slices
 from insml.explain.subject import Subject
 from insml.learn import uncertainty  # noqa: F401  (registers the methods)
@@ -119,7 +118,7 @@ class Classifier:
         )
 
     def saliency(self, mosaic: Mosaic, classes: tuple[int, int]) -> NDArray[np.float64]:
-        """(n_slices, n0, n1) >= 0, how much each pixel bears on the margin of the first class over the second."""
+        """(n_slices, n0, n1) >= 0, how much each pixel speaks for the first class against the second."""
         mask = mosaic.stack_mask
         with evaluation_mode(self.method):
             saliency = self.form.unfold(self._saliency(self.standardised(mosaic), *classes)).copy()
@@ -143,11 +142,10 @@ class Classifier:
                 f"({_describe(self.layout)}), found {_describe(mosaic.layout)}")
 
     def _saliency(self, x: NDArray[np.float32], winner: int, runner_up: int) -> NDArray[np.float64]:
-        """|gradient x activation| where a layer knows slices apart, else LayerCAM of the last layer."""
+        """LayerCAM: of the maps here it is the one that forgets when the weights are forgotten."""
         everything = np.zeros(x.shape, bool)
         subject = Subject(self.method, self.form.layout, torch.from_numpy(x[None]), everything, winner, runner_up)
-        apart = map_layer(subject, finest_that_tells_slices(subject)).sees == "slice"
-        return attribute(subject, "slices" if apart else "layercam")[0]
+        return attribute(subject, "layercam")[0]
 
     def standardised(self, mosaic: Mosaic) -> NDArray[np.float32]:
         """The stack of a mosaic in the form of the network; GeometryError as :meth:`check`."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from insml.cleaning import estimate_variance
 from insml.datasets import TrainingSet
 from insml.infer.library import chi2_of_library
 from insml.infer.linear import LinearModel
@@ -62,3 +63,11 @@ def test_what_the_library_has_is_reproduced_and_what_it_has_not_is_not(study: St
     # its own original does not count
     (without,) = nearest_chi2(study, library, [(3 * library.clean[1] + noise[0], mask)], own=np.array([1]))
     assert without > usual
+
+
+def test_a_slice_of_nothing_but_zeros_has_a_variance() -> None:
+    """All of it was negative and set to zero."""
+    values, mask = np.zeros((1, 12, 12)), np.zeros((1, 12, 12), bool)
+    variance = estimate_variance(values, mask)
+    assert (variance > 0).all()
+    assert np.isfinite(variance).all()

@@ -54,7 +54,8 @@ class CleanImages:
     @classmethod
     def read(cls, data: DataSet) -> CleanImages:
         """All images of a set of shards, with the conditions that it states."""
-        return cls.of(data.read(), [data.plan.conditions[c] for r in data.records for c in r["condition"]])
+        conditions = data.plan.conditions
+        return cls.of(data.read(), [conditions[c] for r in data.records for c in r["condition"]])
 
     def __len__(self) -> int:
         return len(self.labels)

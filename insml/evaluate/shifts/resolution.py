@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -54,21 +55,22 @@ class Resolution(Family):
 def with_widths(study: Study, base: CleanImages, factors: list[float], threads: int = 0) -> NDArray[np.float32]:
     """Images simulated again, all widths of image i times ``factors[i]``."""
     names = list(study.candidates)
+    return resimulated(base, factors, lambda factor, condition, label: with_all_widths(
+        study, names[label], condition, factor, threads))
+
+
+def with_all_widths(study: Study, candidate: str, condition: Condition, factor: float, threads: int = 0) -> Simulates:
+    """What simulates a candidate under a condition with all widths times a factor."""
     if not has_instrument(study):
-        return resimulated(base, factors, lambda factor, condition, label: _Scaled(
-            simulator(study, names[label], condition, threads), factor))
-    prepared: dict[tuple[float, ...], ForwardImage] = {}
+        return _Scaled(simulator(study, candidate, condition, threads), factor)
+    prepared = _prepared(study, replace(condition, turn=0.0, tilt=0.0), factor)
+    return InstrumentSimulator(study, candidate, prepared=prepared, turn=condition.turn, tilt=condition.tilt,
+                               threads=threads)
 
-    def make(factor: float, condition: Condition, label: int) -> Simulates:
-        key = (condition.mosaic_fwhm, condition.widths, factor)
-        if key not in prepared:
-            prepared.clear()  # images of one preparation come one after the other
-            prepared[key] = forward_image(_sharpened(instrument_of(study), condition, max(factor, _SHARPEST)),
-                                          study.layout, cells=2)
-        return InstrumentSimulator(study, names[label], prepared=prepared[key], turn=condition.turn,
-                                   threads=threads)
 
-    return resimulated(base, factors, make)
+@lru_cache(maxsize=4)
+def _prepared(study: Study, condition: Condition, factor: float) -> ForwardImage:
+    return forward_image(_sharpened(instrument_of(study), condition, max(factor, _SHARPEST)), study.layout, cells=2)
 
 
 @dataclass(frozen=True)
