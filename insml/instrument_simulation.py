@@ -165,5 +165,5 @@ def _points(study: Study, samples: int) -> dict[str, Any]:
     return {
         "centres": [a.centres for a in layout.axes], "widths": [np.diff(a.edges) for a in layout.axes],
         "vectors": [*(tuple(a.vector) for a in layout.axes), tuple(layout.third)],
-        "slices": [(core_slice(s), s.deviations.reshape(-1, variables)) for s in slices],
+        "slices": [(core_slice(s, s.thirds, s.along_kf), s.deviations.reshape(-1, variables)) for s in slices],
         "points": points, "cells": side, "smooth": min(1.0, 6.4 / count), "gaussians": instrument.gaussians}

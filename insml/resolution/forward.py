@@ -36,18 +36,20 @@ def forward_image(instrument: MosaicInstrument, layout: MosaicLayout, *, cells: 
     margin = [_margin(own, i, widths[i], uniform, cells) for i in (0, 1)]
     x, y = (replace(a, edges=a.edges[0] + w * (np.arange(a.n + 2 * m + 1) - m))
             for a, w, m in zip(layout.axes, widths, margin, strict=True))
-    wide = instrument.slices(replace(layout, axes=(x, y)), gaussian=gaussian)
+    # beyond the edge only the way of the neutrons is needed
+    wide = instrument.flights(replace(layout, axes=(x, y)))
     return ForwardImage(
         bins=[a.n for a in layout.axes], margin=margin, first=[float(a.centres[0]) for a in (x, y)], widths=widths,
         cells=cells, vectors=[*(tuple(a.vector) for a in layout.axes), tuple(layout.third)],
-        slices=[(core_slice(w), o.deviations.reshape(-1, points.shape[1])) for w, o in zip(wide, own, strict=True)],
+        slices=[(core_slice(o, *flight), o.deviations.reshape(-1, points.shape[1]))
+                for o, flight in zip(own, wide, strict=True)],
         points=points)
 
 
-def core_slice(s: SliceResolution) -> CoreSlice:
-    """As the core takes it."""
+def core_slice(s: SliceResolution, thirds: Array, along_kf: Array) -> CoreSlice:
+    """As the core takes it; ``thirds`` and ``along_kf`` at the bins that it computes, with a margin where there is one."""
     kernel = (*s.kernel.grids, s.kernel.cumulative, s.kernel.variance)
-    return s.window, s.ei, s.thirds, s.along_kf, tuple(s.along_ki.tolist()), kernel
+    return s.window, s.ei, thirds, along_kf, tuple(s.along_ki.tolist()), kernel
 
 
 def _width(axis: Axis) -> float:

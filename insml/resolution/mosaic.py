@@ -13,7 +13,7 @@ from insml import _core
 from insml.crystal.orientation import Orientation
 from insml.errors import GeometryError
 from insml.instruments import FermiSpectrometer, Sample
-from insml.mosaic import MosaicLayout
+from insml.mosaic import MosaicLayout, SliceSpec
 from insml.resolution.covariance import resolution_covariance
 from insml.resolution.element import DetectorElement
 from insml.resolution.linear_map import ENERGY_PER_K2, linear_map, sample_frame, time_bin
@@ -70,12 +70,30 @@ class MosaicInstrument:
         ------
         GeometryError : an incident energy without a setting.
         """
+        return [self._slice(layout, spec.energy, self._setting(spec), gaussian) for spec in layout.slices]
+
+    def flights(self, layout: MosaicLayout) -> list[tuple[Array, Array]]:
+        """``thirds`` and ``along_kf`` of each slice of ``layout``, as :class:`SliceResolution` has them, and nothing else.
+
+        Raises
+        ------
+        GeometryError : an incident energy without a setting.
+        """
         out = []
         for spec in layout.slices:
-            if spec.ei is None or spec.ei not in self.settings:
-                raise GeometryError(f"resolution: expected a setting for {spec.label}, found Ei = {sorted(self.settings)}")
-            out.append(self._slice(layout, spec.energy, self.settings[spec.ei], gaussian))
+            thirds, kf, _ = self._flight(layout, self._setting(spec), _places(layout), _energies(spec.energy))
+            out.append((thirds, self._along(kf)))
         return out
+
+    def _setting(self, spec: SliceSpec) -> FermiSpectrometer:
+        if spec.ei is None or spec.ei not in self.settings:
+            raise GeometryError(f"resolution: expected a setting for {spec.label}, found Ei = {sorted(self.settings)}")
+        return self.settings[spec.ei]
+
+    def _along(self, kf: Array) -> Array:
+        """(n, 3) hkl of a step of 1/Angstrom along kf."""
+        direction = kf / np.linalg.norm(kf, axis=1, keepdims=True)
+        return np.ascontiguousarray(direction @ self.orientation.spec_to_rlu.T)
 
     def covariance(self, layout: MosaicLayout, ei: float, places: Array, energy: float) -> Array:
         """(n, 3, 3) of (axis 0, axis 1, E) at ``places`` (n, 2) on the axes of ``layout``; NaN out of reach."""
@@ -115,10 +133,9 @@ class MosaicInstrument:
 
     def _slice(self, layout: MosaicLayout, window: tuple[float, float], setting: FermiSpectrometer,
                gaussian: bool) -> SliceResolution:
-        grid = np.stack(np.meshgrid(*(a.centres for a in layout.axes), indexing="ij"), axis=-1).reshape(-1, 2)
         middle, to_rlu = 0.5 * sum(window), self.orientation.spec_to_rlu
         to_axes = np.array([*(a.vector for a in layout.axes), layout.third], float)
-        thirds, kf, reachable = self._flight(layout, setting, grid, [window[0], middle, window[1]])
+        thirds, kf, reachable = self._flight(layout, setting, _places(layout), _energies(window))
         direction = kf / np.linalg.norm(kf, axis=1, keepdims=True)
         widths = self._widths(setting)
         element = DetectorElement.along(direction, setting.sample_to_detector, widths[8], widths[9])
@@ -140,7 +157,16 @@ class MosaicInstrument:
             [(c, float(stretch[0, t]) * x, float(stretch[3, t]) * x)
              for c, t, x in zip(_times(setting, float(widths[7])), TIMES, unit, strict=True)])
         return SliceResolution(window, setting.ei, thirds, np.ascontiguousarray(deviations),
-                               np.ascontiguousarray(direction @ to_rlu.T), to_rlu[:, 0], kernel)
+                               self._along(kf), to_rlu[:, 0], kernel)
+
+
+def _places(layout: MosaicLayout) -> Array:
+    """(n, 2) bin centres."""
+    return np.stack(np.meshgrid(*(a.centres for a in layout.axes), indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _energies(window: tuple[float, float]) -> list[float]:
+    return [window[0], 0.5 * sum(window), window[1]]
 
 
 @lru_cache(maxsize=64)
