@@ -107,6 +107,11 @@ class Trial:
         if self.test.plan.seed in {self.study.training.seed, 1}:
             raise InsmlError(f"{self.test.folder}: expected images of another seed than those of the training, "
                              f"found seed {self.test.plan.seed}")
+        n = self.test.plan.images
+        least = n - n // _CALIBRATION + min(self.shifted, n) if self.letters else n
+        if least < metrics.SMALLEST_SAMPLE:
+            raise InsmlError(f"{self.test.folder}: expected at least {metrics.SMALLEST_SAMPLE} images (those of a shift "
+                             f"and {_CALIBRATION - 1} of {_CALIBRATION} of the test together), found {least}")
         unknown = [letter for letter in self.letters if letter not in FAMILIES]
         if unknown:
             raise InsmlError(f"shifts: expected some of {', '.join(FAMILIES)}, found {', '.join(unknown)}")
@@ -124,7 +129,7 @@ def evaluate(trial: Trial, folder: str | Path, *, threads: int = 0, progress: Pr
 
     Raises
     ------
-    InsmlError : too few images for an area or a rate (``metrics.SMALLEST_SAMPLE``).
+    FormatError : a damaged shard, or a damaged part.
     """
     say = progress or (lambda what, done, total: None)
     parts = Parts(Path(folder) / "parts", trial.networks, trial.identity(), threads)
