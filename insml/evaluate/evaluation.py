@@ -24,7 +24,7 @@ from insml.explain.rival import nearest_rivals
 from insml.infer.reproduction import nearest_chi2
 from insml.learn.answers import Answers
 from insml.learn.calibration import expected_calibration_error
-from insml.learn.classifier import Classifier
+from insml.learn.classifier import FALSE_ALARMS, Classifier
 from insml.learn.conformal import ConformalSets, set_coverage
 from insml.learn.isotonic import IsotonicCalibration
 from insml.learn.record import Record
@@ -289,7 +289,7 @@ def _mixed(usual: list[Answers], truth: Labels, shifted: list[tuple[list[Answers
 
 
 def _sure_and_wrong(answers: Answers, labels: Labels) -> float:
-    accepted = answers.p_value >= 0.01
+    accepted = answers.p_value >= FALSE_ALARMS
     return float(metrics.confidently_wrong(answers.probability, labels)[accepted].mean()) if accepted.any() else 0.0
 
 

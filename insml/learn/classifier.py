@@ -29,6 +29,8 @@ from insml.learn.uncertainty.density import FeatureDensity
 from insml.mosaic import Mosaic, MosaicLayout
 
 KIND = "insml classifier"
+#: Share of images of the kind it was trained on that a network calls out of distribution.
+FALSE_ALARMS = 0.02
 _VERSION, _WITHOUT_NUMBER = 3, 2  # files of the latter do not say how many images it was trained on
 
 
@@ -65,7 +67,7 @@ class Classifier:
     candidates: tuple[str, ...]
     study_digest: str
     description: str
-    ood_threshold: float = 0.01
+    ood_threshold: float = FALSE_ALARMS
     history: list[dict[str, float]] = field(default_factory=list)
     n_training: int | None = None
 

@@ -10,17 +10,16 @@ from insml.datasets.shards import DataSet, DataSetPlan
 from insml.study import Study, load
 
 _CHANGES = {
-    "stop = 2.0, n = 40": "stop = 2.0, n = 16",
     "samples = 16": "samples = 2",
     "start = 16.0, stop = 44.0, n = 14": "start = 16.0, stop = 44.0, n = 6",
     "grid = [2, 7]": "grid = [1, 6]",
 }
 
 
-def small_study(folder: Path) -> Study:
-    """The bundled study with 6 slices of 16 x 16 bins, from a file in ``folder``."""
+def small_study(folder: Path, bins: int = 16) -> Study:
+    """The bundled study with 6 slices of so many bins along each side, from a file in ``folder``."""
     text = Path(insml.studies.__file__).with_name("square_antiferromagnet.toml").read_text()
-    for old, new in _CHANGES.items():
+    for old, new in {**_CHANGES, "stop = 2.0, n = 40": f"stop = 2.0, n = {bins}"}.items():
         assert old in text
         text = text.replace(old, new)
     path = folder / "small.toml"
