@@ -54,12 +54,17 @@ def classify(source: Source, study: Study | None = None, *, model: str | Path | 
     FormatError : an array of another shape than the study's mosaic; ``model`` is no network, or damaged.
     InsmlError : ``model`` is for another study.
     """
-    study = _study(study)
+    return _asked(model, source, _study(study), mask, cache, threads, progress)[2]
+
+
+def _asked(model: str | Path | Network | None, source: Source, study: Study, mask: NDArray[np.bool_] | None,
+           cache: Path | None, threads: int, progress: Progress | None) -> tuple[Mosaic, Network, Classification]:
+    """A source in the way that is least strange to the network, the network, and what it says."""
     mosaics = {name: clean(mosaic, study.data) for name, mosaic in readings(source, study, mask).items()}
     network, origin = _network(model, next(iter(mosaics.values())), study, cache, threads, progress)
     answers = [replace(network.predict(mosaic), orientation=name) for name, mosaic in mosaics.items()]
     answer = min(answers, key=lambda answer: answer.ood_score)
-    return replace(answer, network=origin + answer.network)
+    return mosaics[answer.orientation], network, replace(answer, network=origin + answer.network)
 
 
 def _network(model: str | Path | Network | None, mosaic: Mosaic, study: Study, cache: Path | None, threads: int,
@@ -134,11 +139,7 @@ def account(source: Source, study: Study | None = None, *, method: str = "layerc
     InsmlError : a method or layer that the network does not have. Others as :func:`classify`.
     """
     study = _study(study)
-    mosaics = {name: clean(mosaic, study.data) for name, mosaic in readings(source, study).items()}
-    asked, origin = _network(model, next(iter(mosaics.values())), study, cache, threads, progress)
-    answers = [replace(asked.predict(mosaic), orientation=name) for name, mosaic in mosaics.items()]
-    said = min(answers, key=lambda answer: answer.ood_score)
-    mosaic = mosaics[said.orientation]
+    mosaic, asked, said = _asked(model, source, study, None, cache, threads, progress)
     from insml.explain import explain, pixel_ratio, slice_ratio
 
     explanation = explain(asked, mosaic, method, layer)
@@ -149,7 +150,7 @@ def account(source: Source, study: Study | None = None, *, method: str = "layerc
         found = refine(study, mosaic, names, seed=seed, threads=threads, progress=_count(progress))
         one, other = (found[name] for name in names)
         ratio, ratio_map = slice_ratio(one, other), pixel_ratio(mosaic, one, other)
-    return Account(study.title, mosaic, replace(said, network=origin + said.network), explanation, drops, ratio, ratio_map)
+    return Account(study.title, mosaic, said, explanation, drops, ratio, ratio_map)
 
 
 def _count(progress: Progress | None) -> Callable[[str], None] | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from insml.datasets.corrupt import Corruption
 from insml.datasets.shards import DataSet
+from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
 from insml.evaluate import metrics
 from insml.evaluate.parts import Part, Parts
@@ -133,7 +134,8 @@ def evaluate(trial: Trial, folder: str | Path, *, threads: int = 0, progress: Pr
     """
     say = progress or (lambda what, done, total: None)
     parts = Parts(Path(folder) / "parts", trial.networks, trial.identity(), threads)
-    base = CleanImages.read(trial.test)
+    test = trial.test.read()
+    base = CleanImages.read(trial.test, test)
 
     def get(name: str, title: str, make: Callable[[], Shifted], of: Any = None) -> Part:
         say(title, 0, 0)
@@ -148,7 +150,7 @@ def evaluate(trial: Trial, folder: str | Path, *, threads: int = 0, progress: Pr
     some = base.take(np.arange(min(trial.shifted, len(base))))
     shifted: dict[tuple[str, int], Part] = {}
     reproduced: dict[str, Array] = {}
-    nearest = _Nearest(trial, parts, say) if trial.reproduced else None
+    nearest = _Nearest(trial, test, parts, say) if trial.reproduced else None
     if nearest is not None:
         reproduced[""] = nearest("measured", lambda: _as_they_are(base, trial.corruption), len(base))
     for letter in trial.letters:
@@ -160,7 +162,7 @@ def evaluate(trial: Trial, folder: str | Path, *, threads: int = 0, progress: Pr
             if nearest is not None and severity in (_MEDIUM, _SEVERE):
                 reproduced[name] = nearest(name, make, min(trial.reproduced, len(some)))
     say("explanations", 0, 0)
-    explained = _explained(trial) if trial.explained else []
+    explained = _explained(trial, test if trial.near is None else trial.near.read()) if trial.explained else []
     say("intervals", 0, 0)
     return _judged(trial, clean, usual, near, shifted, reproduced, explained)
 
@@ -168,9 +170,8 @@ def evaluate(trial: Trial, folder: str | Path, *, threads: int = 0, progress: Pr
 class _Nearest:
     """Chi2 of measured images against the nearest of the test; their own originals do not count."""
 
-    def __init__(self, trial: Trial, parts: Parts, say: Progress) -> None:
-        self.trial, self.parts, self.say = trial, parts, say
-        self.images = trial.test.read(verify=False)
+    def __init__(self, trial: Trial, images: TrainingSet, parts: Parts, say: Progress) -> None:
+        self.trial, self.images, self.parts, self.say = trial, images, parts, say
 
     def __call__(self, name: str, make: Callable[[], Shifted], n: int) -> Array:
         self.say(f"chi2 of {name}", 0, 0)
@@ -181,17 +182,15 @@ class _Nearest:
         return nearest_chi2(self.trial.study, self.images, measured, np.arange(n))
 
 
-def _explained(trial: Trial) -> list[Quantity]:
+def _explained(trial: Trial, library: TrainingSet) -> list[Quantity]:
     """Maps of images as measured against the likelihood ratio to the nearest image of another candidate.
 
     Near the references images lie dense, so that the nearest is a fit; from the whole priors it differs by its parameters
     as much as by its model.
     """
-    data = trial.near or trial.test
-    library = CleanImages.read(data)
-    some = library.take(np.arange(min(trial.explained, len(library))))
-    measured = [trial.corruption.apply(stack, trial.seed, i) for i, stack in enumerate(some.clean)]
-    truths = nearest_rivals(trial.study, data.read(verify=False), some.clean, some.labels,
+    clean, labels = library.clean[:trial.explained], library.labels[:trial.explained]
+    measured = [trial.corruption.apply(stack, trial.seed, i) for i, stack in enumerate(clean)]
+    truths = nearest_rivals(trial.study, library, clean, labels,
                             masks=np.stack([mask for _, mask in measured]))
     found = [saliency_quality(network, measured, truths) for network in trial.networks]
     return [

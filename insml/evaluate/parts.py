@@ -18,7 +18,6 @@ from insml.errors import FormatError
 from insml.evaluate.shifts import Shifted
 from insml.io.atomic import atomic_path
 from insml.learn.classifier import Classifier
-from insml.learn.form import Form
 from insml.learn.record import Record
 
 Float32 = NDArray[np.float32]
@@ -87,7 +86,6 @@ class Parts:
         return found
 
     def _answered(self, images: Shifted, seed: int, progress: Callable[[int, int], None]) -> Part:
-        forms = {id(n): n.form for n in self.networks}
         records: list[list[Record]] = [[] for _ in self.networks]
         with ThreadPoolExecutor(self.threads) as pool:
             for first in range(0, len(images.labels), _CHUNK):
@@ -95,7 +93,7 @@ class Parts:
                 measured = list(pool.map(lambda i: images.corruption.apply(images.clean[i], seed, i), numbers))
                 seen: dict[tuple[bool, bool], Float32] = {}
                 for own, network in zip(records, self.networks, strict=True):
-                    form: Form = forms[id(network)]
+                    form = network.form
                     if form.mirrors not in seen:
                         seen[form.mirrors] = np.stack(list(pool.map(lambda m, f=form: f(*m), measured)))
                     own.append(network.record(seen[form.mirrors]))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.datasets.store import TrainingSet
-from insml.infer.linear import background_terms
+from insml.infer.linear import background_terms, scale_groups
 from insml.study import Study
 
 Array = NDArray[np.float64]
@@ -43,10 +43,9 @@ def chi2_of_library(study: Study, library: TrainingSet, images: NDArray[Any], va
             models[0, s, part] = m @ (w * free)
             models[1, s, part] = np.maximum(m**2 @ w - sum((m @ (w * b)) ** 2 for b in basis), 0)
     top, bottom = models
-    keys = [s if study.scale == "slice" else spec.ei for s, spec in enumerate(study.layout.slices)]
-    scale = np.empty_like(top)
-    for key in set(keys):
-        group = [s for s, k in enumerate(keys) if k == key]
+    groups, scale = scale_groups(study), np.empty_like(top)
+    for number in range(groups.max() + 1):
+        group = np.flatnonzero(groups == number)
         above, below = top[group].sum(0), bottom[group].sum(0)
         # a negative scale would let a model fit holes, as in LinearModel
         scale[group] = np.where(below > 0, np.maximum(above, 0) / np.where(below > 0, below, 1), 0)

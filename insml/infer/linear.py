@@ -48,8 +48,7 @@ class LinearModel:
         self.terms = background_terms(study)
         self._shapes = self.terms.reshape(len(self.terms), self.used[0].size)  # there may be none
         self.slices: list[NDArray[np.intp]] = [np.flatnonzero(u) for u in self.used.reshape(len(mask), -1)]
-        keys = [s if study.scale == "slice" else spec.ei for s, spec in enumerate(study.layout.slices)]
-        self.group = np.array([sorted(set(keys), key=keys.index).index(k) for k in keys])
+        self.group = scale_groups(study)
         self._weight = [1 / np.sqrt(variance[s].ravel()[p]) for s, p in enumerate(self.slices)]
         self._data = [values[s].ravel()[p] * w for (s, p), w in zip(enumerate(self.slices), self._weight, strict=True)]
         # orthonormal basis of the weighted background terms of each slice
@@ -128,6 +127,12 @@ class LinearModel:
         """(n_slices, n0, n1) scaled simulation plus background, on every pixel."""
         background = np.einsum("st,tij->sij", nuisance.background, self.terms)
         return np.asarray(nuisance.scale[:, None, None] * stack + background)
+
+
+def scale_groups(study: Study) -> NDArray[np.intp]:
+    """(n_slices,) number of the scale that each slice shares."""
+    keys = [s if study.scale == "slice" else spec.ei for s, spec in enumerate(study.layout.slices)]
+    return np.array([sorted(set(keys), key=keys.index).index(k) for k in keys])
 
 
 def background_terms(study: Study) -> Array:

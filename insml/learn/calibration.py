@@ -39,12 +39,14 @@ def probabilities(scores: Array, temperature: float) -> Array:
     return np.asarray(softmax(scores / temperature, axis=1))
 
 
-def p_value(score: float, held_out: Array) -> float:
+def p_value(score: float | Array, held_out: Array) -> Array:
     """Share of images at least as strange, the new one included: uniform for a new image of the same kind.
 
-    ``held_out``: (n,) scores of held-out simulated images. The smallest possible value is 1 / (n + 1).
+    ``score``: of one image or several. ``held_out``: (n,) scores of held-out simulated images. The smallest possible value
+    is 1 / (n + 1).
     """
-    return float((1 + np.count_nonzero(held_out >= score)) / (1 + len(held_out)))
+    n = len(held_out)
+    return np.asarray((1 + n - np.searchsorted(np.sort(held_out), score, side="left")) / (1 + n))
 
 
 def expected_calibration_error(probability: Array, labels: NDArray[np.int64], bins: int = 15) -> float:

@@ -89,12 +89,10 @@ class Classifier:
 
     def answers(self, record: Record) -> Answers:
         """What it says of the images of a record."""
-        held_out = np.sort(self.held_out_scores)
-        scores = self.ood_scores(record)
-        as_strange = len(held_out) - np.searchsorted(held_out, scores, side="left")
+        held_out, scores = self.held_out_scores, self.ood_scores(record)
         return Answers(probabilities(record.scores, self.temperature),
                        (scores - held_out.mean()) / max(float(held_out.std()), 1e-12),
-                       (1 + as_strange) / (1 + len(held_out)), record.epistemic)
+                       p_value(scores, held_out), record.epistemic)
 
     def predict(self, mosaic: Mosaic) -> Classification:
         """Answer for one mosaic. It may be oriented in any way; slices and bins must be those of the training.
@@ -105,28 +103,27 @@ class Classifier:
             Other slices or bins.
         """
         record = self.record(self.standardised(mosaic)[None])
-        probability = probabilities(record.scores, self.temperature)[0]
+        answers = self.answers(record)
         # of one image: kernels for DUQ, relative likelihoods of the classes for others
         kernels = np.exp(record.scores[0])
         saliency = self.saliency(mosaic, best_two(record.scores[0]))
-        ood = float(self.ood_scores(record)[0])
         return Classification(
-            probabilities=dict(zip(self.candidates, probability.tolist(), strict=True)),
+            probabilities=dict(zip(self.candidates, answers.probability[0].tolist(), strict=True)),
             kernels=dict(zip(self.candidates, kernels.tolist(), strict=True)),
-            epistemic=float(record.epistemic[0]),
-            ood_score=ood, ood_p_value=p_value(ood, self.held_out_scores), ood_threshold=self.ood_threshold,
+            epistemic=float(answers.epistemic[0]), ood_score=float(self.ood_scores(record)[0]),
+            ood_p_value=float(answers.p_value[0]), ood_threshold=self.ood_threshold,
             saliency=mosaic.layout.assemble(saliency), slice_saliency=slice_means(saliency, mosaic.stack_mask),
             network=self.description,
         )
 
     def saliency(self, mosaic: Mosaic, classes: tuple[int, int]) -> NDArray[np.float64]:
-        """(n_slices, n0, n1) >= 0, how much each pixel speaks for the first class against the second."""
+        """(n_slices, n0, n1) >= 0, how much each pixel speaks for the first class against the second; 0 without detector.
+
+        LayerCAM: of the maps here it is the one that forgets when the weights are forgotten.
+        """
         mask = mosaic.stack_mask
-        with evaluation_mode(self.method):
-            saliency = self.form.unfold(self._saliency(self.standardised(mosaic), *classes)).copy()
-        # Where there is no detector nothing can speak for a model.
-        saliency[mask] = 0
-        return saliency
+        maps, _ = attribute(Subject.of(self, mosaic.stack, mask, classes), "layercam")
+        return np.where(mask, 0, self.form.unfold(maps))
 
     def slice_occlusion(self, mosaic: Mosaic, classes: tuple[int, int] | None = None) -> NDArray[np.float64]:
         """(n_slices,) what the margin of the first class over the second (None: of the winner over the runner-up) loses
@@ -142,12 +139,6 @@ class Classifier:
             raise GeometryError(
                 f"{mosaic.source or 'mosaic'}: layout: expected the slices and bins the network was trained on "
                 f"({_describe(self.layout)}), found {_describe(mosaic.layout)}")
-
-    def _saliency(self, x: NDArray[np.float32], winner: int, runner_up: int) -> NDArray[np.float64]:
-        """LayerCAM: of the maps here it is the one that forgets when the weights are forgotten."""
-        everything = np.zeros(x.shape, bool)
-        subject = Subject(self.method, self.form.layout, torch.from_numpy(x[None]), everything, winner, runner_up)
-        return attribute(subject, "layercam")[0]
 
     def standardised(self, mosaic: Mosaic) -> NDArray[np.float32]:
         """The stack of a mosaic in the form of the network; GeometryError as :meth:`check`."""
