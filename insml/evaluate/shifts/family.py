@@ -55,7 +55,8 @@ class CleanImages:
     def read(cls, data: DataSet, images: TrainingSet | None = None) -> CleanImages:
         """All images of a set of shards, with the conditions that it states. ``images``: those, where they were read."""
         conditions = data.plan.conditions
-        return cls.of(data.read() if images is None else images, [conditions[c] for r in data.records for c in r["condition"]])
+        drawn = [conditions[c] for r in data.records for c in r["condition"]]
+        return cls.of(data.read() if images is None else images, drawn)
 
     def __len__(self) -> int:
         return len(self.labels)
