@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from insml.errors import InsmlError, MissingExtraError
+from insml.errors import InsmlError
 
 if TYPE_CHECKING:
     from insml.cli.arguments import Report
@@ -54,11 +53,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtraError("torch", "ml", "evaluating a network")
     from rich.console import Console
 
-    from insml.cli.arguments import progress_bars, study
+    from insml.cli.arguments import need_torch, progress_bars, study
+
+    need_torch("evaluating a network")
     from insml.evaluate.document import write_evaluation
     from insml.evaluate.evaluation import Trial, evaluate
     from insml.evaluate.terminal import render

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
-
-from insml.errors import MissingExtraError
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,11 +32,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtraError("torch", "ml", "the resolution experiment")
     from rich.console import Console
 
-    from insml.cli.arguments import progress_bars, study
+    from insml.cli.arguments import need_torch, progress_bars, study
+
+    need_torch("the resolution experiment")
     from insml.evaluate.resolution_experiment import (
         Cells,
         Images,

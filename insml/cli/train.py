@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from insml.errors import InsmlError, MissingExtraError
+from insml.errors import InsmlError
 
 if TYPE_CHECKING:
     from insml.learn.ensemble import Network
@@ -38,11 +37,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtraError("torch", "ml", "training")
     from rich.console import Console
 
-    from insml.cli.arguments import progress_bars, study
+    from insml.cli.arguments import need_torch, progress_bars, study
+
+    need_torch("training")
     from insml.datasets.shards import DataSet
     from insml.learn import TrainingSettings
     from insml.learn.trained import train_ensemble, train_network

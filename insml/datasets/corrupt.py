@@ -60,13 +60,13 @@ class Corruption:
         zeros are taken for it (``insml.gaps``).
     hot_pixels : mean number of broken pixels per image, 5 to 50 levels bright.
     slice_dropout : share of slices that were not measured at all.
-    poisson : noise of whole counts, skewed where they are few, in place of Gaussian noise of the same variance; much
-        slower, so for evaluation.
+    poisson : share of images with noise of whole counts, skewed where they are few, in place of Gaussian noise of the same
+        variance.
     pixel_shift : the image lies up to so many pixels (at most 1) beside its bins, along each axis; uniform.
     placement : which slices are of one run (incident energy), and |Q|; needed by what follows.
     energy_shift : slices of a run hold up to such a share of the next one, above or below; uniform, one per run.
     run_jitter : sigma of ln(intensity scale) of each run.
-    structured : powder rings and elastic tails, or None.
+    structured : powder rings, elastic tails, phonons and spurions, or None.
     tubes : (lo, hi) share of a tile that is lost to missing detector tubes, in all slices of a run; uniform, one
         per image.
     """
@@ -82,7 +82,7 @@ class Corruption:
     unknown_mask: float = 0.0
     hot_pixels: float = 3.0
     slice_dropout: float = 0.02
-    poisson: bool = False
+    poisson: float = 0.0
     pixel_shift: float = 0.0
     placement: Placement | None = None
     energy_shift: float = 0.0
@@ -99,7 +99,7 @@ class Corruption:
         if self.masks is not None and np.ndim(self.masks) != 4:
             raise InsmlError(f"corruption: masks: expected shape (n, slices, n0, n1), "
                              f"found {np.shape(self.masks)}")
-        for name, most in (("unknown_mask", 1.0), ("pixel_shift", 1.0), ("energy_shift", 1.0),
+        for name, most in (("unknown_mask", 1.0), ("poisson", 1.0), ("pixel_shift", 1.0), ("energy_shift", 1.0),
                            ("run_jitter", np.inf)):
             if not 0 <= getattr(self, name) <= most:
                 raise InsmlError(f"corruption: {name}: expected from 0 to {most:g}, found {getattr(self, name)}")
@@ -156,7 +156,7 @@ class Corruption:
             signal += self.structured.draw(_own(seed, index, _STRUCTURED), placement, q, level)
         # What was subtracted is gone from the mean but not from the noise.
         subtracted = (rng.uniform(0.02, 0.02 + high, (ns,)) * level).astype(np.float32)
-        self._count(signal, subtracted, level, rng, _own(seed, index, _COUNTS) if self.poisson else None)
+        self._count(signal, subtracted, level, rng, self._whole(_own(seed, index, _COUNTS)))
         clipped = rng.random() < self.clip_probability
         if clipped:
             np.maximum(signal, 0, out=signal)
@@ -198,6 +198,10 @@ class Corruption:
             scale = np.exp(self.run_jitter * rng.standard_normal(self.placement.runs, np.float32))
             stack = stack * scale[self.placement.index, None, None]
         return stack
+
+    def _whole(self, rng: np.random.Generator) -> np.random.Generator | None:
+        """A generator for whole counts where the image has them."""
+        return rng if self.poisson > 0 and rng.random() < self.poisson else None
 
     def _count(self, signal: Float32, subtracted: Float32, level: Float32, rng: np.random.Generator,
                whole: np.random.Generator | None) -> None:

@@ -1,12 +1,14 @@
-"""Background with structure that subtraction leaves: powder rings and the tail of the elastic line.
+"""Background with structure that subtraction leaves: powder rings, the tail of the elastic line, phonons, spurions.
 
-Both are the same in all slices of a run but for a fall with energy transfer: aluminium of the cryostat scatters
-into rings of constant |Q|, and pulses with tails leave elastic intensity at the lowest energies.
+Rings and tails are the same in all slices of a run but for a fall with energy transfer: aluminium of the cryostat scatters
+into rings of constant |Q|, and pulses with tails leave elastic intensity at the lowest energies. Phonons are cones about
+points of the tile; spurions are spots that stay in few neighbouring slices: anywhere, or what leaks of strong reflections,
+at the same places in all runs and brightest in the lowest slices.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,28 +23,41 @@ _RINGS = 2                       # of each run
 _RING_WIDTH = (0.5, 2.0)         # sigma, pixels
 _RING_DECAY, _TAIL_DECAY = (0.05, 1.0), (0.03, 0.15)  # of intensity with energy transfer, shares of Ei
 _TAIL_REACH = (0.3, 2.0)         # sigma about Q = 0, shares of the largest |Q|
+_CONES = 2                       # of each run
+_CONE_WIDTH = (0.03, 0.08)       # sigma, shares of the largest |Q|
+_CONE_REACH = (0.3, 1.2)         # |Q| from the tip at the largest energy transfer, shares of the largest
+_COMMON_TIPS = 0.5               # share of images whose cones have the same tips in all runs
+_SPURIONS = 3                    # of each run
+_SPURION_WIDTH = (1.0, 2.5)      # sigma, pixels
+_SPURION_STAY = (0.1, 0.3)       # sigma, shares of the largest energy transfer
+_REFLECTIONS = 0.5               # share of images whose spots are those of reflections
 
 
 @dataclass(frozen=True)
 class StructuredBackground:
-    """Amplitudes relative to a slice's level.
+    """Amplitudes relative to a slice's level, times a factor that they have in common.
 
     rings : (lo, hi) of powder rings, of either sign for what was subtracted too much; uniform, one per ring.
     tail : (lo, hi) of the elastic tail in the lowest slice of a run; uniform, one per run.
+    cones : (lo, hi) of phonons with linear dispersion, hollow, alike in all slices; uniform, one per cone.
+    spurions : (lo, hi) of spots; uniform, one per spot.
+    amount : (lo, hi) of the factor; uniform, one per image.
     """
 
     rings: tuple[float, float] = (0.0, 0.0)
     tail: tuple[float, float] = (0.0, 0.0)
+    cones: tuple[float, float] = (0.0, 0.0)
+    spurions: tuple[float, float] = (0.0, 0.0)
+    amount: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
-        for name in ("rings", "tail"):
-            lo, hi = getattr(self, name)
+        for name, (lo, hi) in asdict(self).items():
             if not 0 <= lo <= hi < np.inf:
                 raise InsmlError(f"structured background: {name}: expected an ascending pair from 0 on, "
                                  f"found {lo, hi}")
 
     def to_dict(self) -> dict[str, Any]:
-        return {"rings": list(self.rings), "tail": list(self.tail)}
+        return {name: list(pair) for name, pair in asdict(self).items()}
 
     def draw(self, rng: np.random.Generator, placement: Placement, q: Float32, level: Float32) -> Float32:
         """Intensity (n_slices, n0, n1).
@@ -51,6 +66,17 @@ class StructuredBackground:
         ----------
         q : (n0, n1) 1/Angstrom, that of ``placement`` or mirrored as the stack is. level : (n_slices,).
         """
+        # own generators: amplitudes of one kind change no place of another
+        of_cones, of_spurions, of_amount = rng.spawn(3)
+        out = self._rings_and_tail(rng, placement, q, level)
+        if self.cones[1] > 0:
+            out += self._cones(of_cones, placement, level)
+        if self.spurions[1] > 0:
+            out += self._spurions(of_spurions, placement, level)
+        out *= np.float32(of_amount.uniform(*self.amount))
+        return out
+
+    def _rings_and_tail(self, rng: np.random.Generator, placement: Placement, q: Float32, level: Float32) -> Float32:
         runs, largest = placement.runs, float(placement.q.max())
         centre = rng.uniform(0, largest, (runs, _RINGS))
         width = rng.uniform(*_RING_WIDTH, (runs, _RINGS)) * placement.pixel
@@ -70,6 +96,48 @@ class StructuredBackground:
         weights = strength[run] * np.exp(-placement.depth[:, None] / decay[run]) * level[:, None]
         out = np.matmul(weights.astype(np.float32)[:, None], shapes[run])
         return np.asarray(out.reshape(placement.shape))
+
+    def _cones(self, rng: np.random.Generator, placement: Placement, level: Float32) -> Float32:
+        runs, n0, n1 = placement.runs, *placement.q.shape
+        largest = float(placement.q.max())
+        tips = rng.random((runs, _CONES, 2)) * (n0, n1)
+        if rng.random() < _COMMON_TIPS:
+            tips[:] = tips[0]
+        width = _log_uniform(rng, _CONE_WIDTH, (runs, _CONES)).astype(np.float32) * np.float32(largest)
+        height = rng.uniform(*self.cones, (runs, _CONES))
+        reach = rng.uniform(*_CONE_REACH, (runs, _CONES)) * largest
+        # |Q| from a tip, with the tile's largest step for a pixel
+        away = placement.pixel * np.hypot(np.arange(n0)[:, None] - tips[..., 0, None, None],
+                                          np.arange(n1) - tips[..., 1, None, None])
+        run, slope = placement.index, _relative_energy(placement)
+        shapes = away.astype(np.float32)[run] - (reach[run] * slope[:, None]).astype(np.float32)[..., None, None]
+        shapes /= width[run][..., None, None]
+        np.square(shapes, out=shapes)
+        shapes *= np.float32(-0.5)
+        np.exp(shapes, out=shapes)
+        strength = (height[run] * level[:, None]).astype(np.float32)
+        return np.asarray(np.einsum("sc,scij->sij", strength, shapes))
+
+    def _spurions(self, rng: np.random.Generator, placement: Placement, level: Float32) -> Float32:
+        (n0, n1), shape = placement.q.shape, (placement.runs, _SPURIONS)
+        place = rng.random((*shape, 2)) * (n0, n1)
+        width = _log_uniform(rng, _SPURION_WIDTH, shape)
+        height, where, stay = rng.uniform(*self.spurions, shape), rng.random(shape), rng.uniform(*_SPURION_STAY, shape)
+        if rng.random() < _REFLECTIONS:
+            place[:], width[:], where[:] = place[0], width[0], 0
+        run, energy = placement.index, _relative_energy(placement)
+        strength = height[run] * np.exp(-0.5 * ((energy[:, None] - where[run]) / stay[run]) ** 2) * level[:, None]
+        down, across = (np.exp(-0.5 * ((np.arange(n) - place[..., axis, None]) / width[..., None]) ** 2)
+                        for axis, n in enumerate((n0, n1)))
+        rows = (strength[..., None] * down[run]).astype(np.float32)
+        return np.asarray(np.matmul(rows.swapaxes(1, 2), across.astype(np.float32)[run]))
+
+
+def _relative_energy(placement: Placement) -> NDArray[np.float64]:
+    """(n_slices,) energy transfer as a share of the largest of the same run."""
+    largest = np.full(placement.runs, -np.inf)
+    np.maximum.at(largest, placement.index, placement.energy)
+    return np.asarray(placement.energy / np.where(largest == 0, 1, largest)[placement.index])
 
 
 def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float], shape: tuple[int, int]

@@ -31,7 +31,9 @@ BoolArray = NDArray[np.bool_]
 Progress = Callable[[str, int, int], None]
 _UNKNOWN_MASK = 0.5              # bare arrays come without one
 _SHIFT, _ENERGY_SHIFT = 0.5, 0.05  # pixels; share of the next slice
-_STRUCTURED = ((0.0, 0.15), (0.0, 0.5))  # rings, elastic tail
+_STRUCTURED = StructuredBackground(rings=(0.0, 0.3), tail=(0.0, 1.0), cones=(0.0, 0.8), spurions=(0.0, 0.8),
+                                   amount=(0.0, 1.0))
+_POISSON = 0.5                   # share of images of whole counts
 _TUBES = (0.0, 0.05)             # share of a tile
 
 
@@ -60,7 +62,7 @@ def corruption_for(study: Study, coverage: BoolArray | None) -> Corruption:
                       mask_fraction=rules.mask_fraction, mirror=(rules.mirror, rules.mirror),
                       masks=None if coverage is None else coverage[None], unknown_mask=_UNKNOWN_MASK,
                       pixel_shift=_SHIFT, placement=Placement.of(study.lattice, study.layout), energy_shift=_ENERGY_SHIFT,
-                      structured=StructuredBackground(*_STRUCTURED), tubes=_TUBES)
+                      structured=_STRUCTURED, poisson=_POISSON, tubes=_TUBES)
 
 
 def train_network(

@@ -258,6 +258,64 @@ def test_structured_background_is_a_function_of_q_that_falls_with_energy() -> No
                 assert added[[0, 5]].max((1, 2)) == pytest.approx([0.5, 0.5], rel=0.05)
 
 
+def structured_alone(background: StructuredBackground, index: int) -> np.ndarray:
+    signal, _ = replace(STILL, placement=placement(), structured=background).apply(np.ones(SHAPE, np.float32), 1, index)
+    return signal - 1
+
+
+def test_cones_are_as_high_as_stated_and_open_with_energy() -> None:
+    p = placement()
+    for i in range(6):
+        added = structured_alone(StructuredBackground(cones=(0.5, 0.5)), i)
+        assert (added >= 0).all()
+        # two cones at most lie over each other
+        assert 0.4 < added.max() <= 1.0 + 1e-5
+        for run in range(p.runs):
+            own = np.flatnonzero(p.index == run)
+            assert np.abs(added[own[0]] - added[own[-1]]).max() > 0.1
+
+
+def test_spurions_stay_in_one_place_of_a_run() -> None:
+    p = placement()
+    for i in range(6):
+        added = structured_alone(StructuredBackground(spurions=(0.5, 0.5)), i)
+        assert (added >= -1e-6).all()
+        for run in range(p.runs):
+            own = added[p.index == run].reshape(-1, SHAPE[1] * SHAPE[2])
+            # three spots, each at its place with its own course in energy
+            assert np.linalg.matrix_rank(own, tol=1e-4 * np.linalg.norm(own)) <= 3
+
+
+def test_a_common_factor_scales_all_structure() -> None:
+    whole = StructuredBackground((0.2, 0.2), (0.3, 0.3), (0.4, 0.4), (0.5, 0.5))
+    half = replace(whole, amount=(0.5, 0.5))
+    drawn = replace(whole, amount=(0.0, 1.0))
+    factors = []
+    for i in range(20):
+        full = structured_alone(whole, i)
+        np.testing.assert_allclose(structured_alone(half, i), 0.5 * full, atol=1e-5)
+        part = structured_alone(drawn, i)
+        factors.append(float((part * full).sum() / (full * full).sum()))
+        np.testing.assert_allclose(part, factors[-1] * full, atol=1e-5)
+    assert 0 <= min(factors) < 0.2
+    assert 0.8 < max(factors) <= 1
+
+
+def test_kinds_of_structure_are_drawn_apart() -> None:
+    everything = StructuredBackground((0.2, 0.2), (0.3, 0.3), (0.4, 0.4), (0.5, 0.5))
+    kinds = ("rings", "tail", "cones", "spurions")
+    alone = [StructuredBackground(**{kind: getattr(everything, kind)}) for kind in kinds]
+    np.testing.assert_allclose(structured_alone(everything, 3), sum(structured_alone(one, 3) for one in alone), atol=1e-5)
+
+
+def test_a_share_of_images_has_whole_counts() -> None:
+    flat, unit = np.full((1, 30, 30), 4, np.float32), 0.5**2 * 4
+    half = replace(STILL, relative_noise=(0.5, 0.5), poisson=0.5)
+    counts = [(half.apply(flat, 1, i)[0] + 0.02 * 4) / unit for i in range(200)]
+    whole = [bool(np.allclose(c, c.round(), atol=1e-3)) for c in counts]
+    assert np.mean(whole) == pytest.approx(0.5, abs=0.1)
+
+
 def test_tubes_are_missing_in_a_whole_run() -> None:
     p = placement()
     lost = replace(STILL, placement=p, tubes=(0.1, 0.3))
@@ -288,14 +346,14 @@ def test_everything_else_is_equal_with_and_without_what_has_its_own_draws() -> N
     with_tubes, more = replace(plain, tubes=(0.2, 0.2)).apply(stack(), 3, 1)
     assert (more >= mask).all()
     np.testing.assert_array_equal(with_tubes[~more], signal[~more])
-    _, same = replace(plain, structured=StructuredBackground((0, 0.5), (0, 0.5)), run_jitter=0.2, poisson=True,
+    _, same = replace(plain, structured=StructuredBackground((0, 0.5), (0, 0.5)), run_jitter=0.2, poisson=1.0,
                       pixel_shift=0.5, energy_shift=0.1).apply(stack(), 3, 1)
     np.testing.assert_array_equal(same, mask)
 
 
 def test_counts_are_whole_and_vary_as_counts() -> None:
     flat = np.full((1, 300, 300), 4, np.float32)
-    signal, _ = replace(STILL, relative_noise=(0.5, 0.5), poisson=True).apply(flat, 1, 0)
+    signal, _ = replace(STILL, relative_noise=(0.5, 0.5), poisson=1.0).apply(flat, 1, 0)
     unit = 0.5**2 * 4
     subtracted = 0.02 * 4
     counts = (signal + subtracted) / unit
@@ -318,7 +376,8 @@ def test_images_without_a_mask_are_masked_where_they_are_zero() -> None:
 def test_a_record_is_plain_and_tells_placements_apart() -> None:
     full = Corruption(placement=placement(), structured=StructuredBackground((0, 0.1)), tubes=(0, 0.1))
     record = json.loads(json.dumps(full.to_dict()))
-    assert record["structured"] == {"rings": [0, 0.1], "tail": [0, 0]}
+    assert record["structured"] == {"rings": [0, 0.1], "tail": [0, 0], "cones": [0, 0], "spurions": [0, 0],
+                                    "amount": [1, 1]}
     other = replace(full, placement=replace(placement(), q=placement().q * 2))
     assert other.to_dict()["placement"] != record["placement"] == full.to_dict()["placement"]
 
@@ -332,7 +391,7 @@ def test_runs_need_a_placement(wrong: dict) -> None:
         Corruption(placement=placement(), **wrong).apply(np.ones((3, 4, 4)), 1, 0)
 
 
-@pytest.mark.parametrize("wrong", [{"pixel_shift": 1.5}, {"tubes": (0.2, 0.1)}, {"unknown_mask": 2}])
+@pytest.mark.parametrize("wrong", [{"pixel_shift": 1.5}, {"poisson": 2}, {"tubes": (0.2, 0.1)}, {"unknown_mask": 2}])
 def test_impossible_displacements_are_refused(wrong: dict) -> None:
     with pytest.raises(InsmlError, match=next(iter(wrong))):
         Corruption(placement=placement(), **wrong)

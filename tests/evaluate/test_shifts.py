@@ -131,7 +131,7 @@ def test_widths_of_a_whole_instrument() -> None:
     axes = tuple(replace(a, edges=np.linspace(-1, 1, 9)) for a in whole.layout.axes)
     layout = replace(whole.layout, axes=axes, slices=whole.layout.slices[3:60:20], grid=(1, 3))
     small = replace(whole, layout=layout)
-    condition = Condition(mosaic_fwhm=1.0, turn=0.3, widths=1.1)
+    condition = Condition(mosaic_fwhm=1.0, turn=0.3, widths=1.1, tilt=0.5)
     expected = simulator(small, "dimer", condition, 1).stack()
     images = CleanImages(expected[None], np.array([1]), (small.candidates["dimer"].reference,), (condition,))
     np.testing.assert_allclose(with_widths(small, images, [1.0], 1)[0], expected, rtol=1e-6, atol=1e-9)

@@ -33,6 +33,6 @@ class Counts(Family):
                 threads: int) -> Shifted:
         factor = _COUNTS[severity - 1]
         noise = self.noise / float(np.sqrt(factor))
-        changed = replace(corruption, relative_noise=(noise, noise), poisson=True)
+        changed = replace(corruption, relative_noise=(noise, noise), poisson=1.0)
         said = (f"counts x{factor:g}",) * len(base)
         return Shifted(base.clean.astype(np.float32), changed, base.labels.copy(), said)

@@ -31,7 +31,7 @@ def noiseless(corruption: Corruption) -> Corruption:
     """
     return replace(corruption, relative_noise=(0.0, 0.0), background=(0.0, 0.0), mask_fraction=(0.0, 0.0),
                    masks=None, clip_probability=0.0, unknown_mask=0.0, hot_pixels=0.0, slice_dropout=0.0,
-                   poisson=False, structured=None, tubes=(0.0, 0.0))
+                   poisson=0.0, structured=None, tubes=(0.0, 0.0))
 
 
 #: Nothing happens to an image.

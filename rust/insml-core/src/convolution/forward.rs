@@ -181,8 +181,7 @@ impl<'a> Meeting<'a> {
         let inverse = met.inverse[m];
         let curve = self.slice.kernel.curve(met.beta[m], met.rho[m]);
         let width = (met.width[m] * inverse.abs()).max(NARROW);
-        let upper = curve.below_with_box((energy - self.window[0]) * inverse, width);
-        let lower = curve.below_with_box((energy - self.window[1]) * inverse, width);
+        let [upper, lower] = curve.below_with_box(self.window.map(|end| (energy - end) * inverse), width);
         let rise = (upper[1] - lower[1]) * inverse.abs();
         let across = [slope[0] * self.cell[0], slope[1] * self.cell[1]];
         let mut out = [(upper[0] - lower[0]).abs(), -rise, across[0] * rise / 12.0, across[1] * rise / 12.0];
@@ -358,13 +357,8 @@ impl<'a> Worker<'a> {
                         let energy = energies[mode];
                         if (energy - 0.5 * (lo + hi)).abs() < self.met.reach[mode] + 0.5 * (hi - lo) {
                             let t = ((2.0 * energy - lo - hi) / (hi - lo)).clamp(-1.0, 1.0);
-                            let strength: f32 = (0..size)
-                                .map(|p| {
-                                    let w = first + p;
-                                    (constant[w] + t * (linear[w] + t * square[w])) * products[product + p]
-                                })
-                                .sum();
-                            let strength = strength / energy.max(1e-9);
+                            let weights = [constant, linear, square].map(|w| &w[first..first + size]);
+                            let strength = strength(weights, t, &products[product..product + size]) / energy.max(1e-9);
                             for (sum, c) in
                                 sum.iter_mut().zip(meeting.response(energy, [x[mode], y[mode]], mode, &self.met))
                             {
@@ -411,6 +405,26 @@ impl<'a> Worker<'a> {
             }
         }
     }
+}
+
+/// Sum of products with weights that are a polynomial in `t`, in a fixed order of eight sums at once.
+#[inline(always)]
+fn strength(weights: [&[f32]; 3], t: f32, products: &[f32]) -> f32 {
+    const SUMS: usize = 8;
+    let n = products.len();
+    let [constant, linear, square] = weights.map(|w| &w[..n]);
+    let one = |p: usize| (constant[p] + t * (linear[p] + t * square[p])) * products[p];
+    let whole = n - n % SUMS;
+    let mut sums = [0.0f32; SUMS];
+    for start in (0..whole).step_by(SUMS) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum += one(start + i);
+        }
+    }
+    for (sum, p) in sums.iter_mut().zip(whole..n) {
+        *sum += one(p);
+    }
+    sums.iter().sum()
 }
 
 /// Bin before a cell's middle such that the next exists, and how far from its centre towards that.

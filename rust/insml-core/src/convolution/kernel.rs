@@ -20,7 +20,7 @@ pub struct TimingKernel {
     first: f64,
     step: f64,
     points: usize,
-    /// Distribution function, its integral, and that one's, (betas, rhos, points).
+    /// Distribution function, its integral, that one's, and the function at the next point, (betas, rhos, points).
     table: Vec<[f32; 4]>,
     /// sigma^2 of the times (1/Angstrom^2): polynomial in beta.
     pub variance: [f64; 3],
@@ -45,7 +45,7 @@ impl TimingKernel {
                     twice += x.1 * (once + x.1 * (low / 3.0 + high / 6.0));
                     once += 0.5 * x.1 * (low + high);
                 }
-                table.push([*f, once as f32, twice as f32, 0.0]);
+                table.push([*f, once as f32, twice as f32, *row.get(i + 1).unwrap_or(f)]);
             }
         }
         let (betas, rhos, points) = shape;
@@ -86,46 +86,60 @@ impl Curve<'_> {
     #[inline(always)]
     fn place(&self, x: f32) -> (usize, f32) {
         let x = ((x - self.first) * self.inverse).max(0.0);
-        let column = (x as usize).min(self.low.len() - 2);
-        (column, x - column as f32)
+        let last = (self.low.len() - 2) as f32;
+        // SAFETY: neither NaN, which max(0.0) replaces, nor beyond the table
+        let column: i32 = unsafe { x.min(last).to_int_unchecked() };
+        (column as usize, x - column as f32)
+    }
+
+    /// What a point of both rows holds, between them: all that follows is linear in it.
+    #[inline(always)]
+    fn between(&self, column: usize) -> [f32; 4] {
+        let (low, high) = (&self.low[column], &self.high[column]);
+        std::array::from_fn(|i| low[i] + self.weight * (high[i] - low[i]))
     }
 
     /// Probability to lie below `x` standard deviations.
     #[inline(always)]
     pub fn below(&self, x: f32) -> f32 {
         let (column, inside) = self.place(x);
-        let inside = inside.min(1.0);
-        let at = |row: &[[f32; 4]]| row[column][0] + inside * (row[column + 1][0] - row[column][0]);
-        let (y, z) = (at(self.low), at(&self.high[..self.low.len()]));
-        y + self.weight * (z - y)
+        let [f, _, _, next] = self.between(column);
+        f + inside.min(1.0) * (next - f)
     }
 
-    /// The same, its integral, and that one's.
+    /// The same, its integral, and that one's, of four arguments at once: (3, 4).
     #[inline(always)]
-    fn up_to(&self, x: f32) -> [f32; 3] {
-        let (column, inside) = self.place(x);
-        // beyond the last point the function is constant
-        let (part, over) = (inside.min(1.0), (inside - 1.0).max(0.0));
+    fn up_to(&self, x: [f32; 4]) -> [[f32; 4]; 3] {
+        let places = x.map(|x| self.place(x));
+        let points = places.map(|(column, _)| self.between(column));
         let d = self.step;
-        let at = |row: &[[f32; 4]]| {
-            let ([f, g, h, _], [next, ..]) = (row[column], row[column + 1]);
+        let mut out = [[0.0; 4]; 3];
+        for i in 0..4 {
+            let (inside, [f, g, h, next]) = (places[i].1, points[i]);
+            // beyond the last point the function is constant
+            let (part, over) = (inside.min(1.0), (inside - 1.0).max(0.0));
             let rise = next - f;
             let end = f + part * rise;
             let once = g + d * part * (f + 0.5 * part * rise);
             let twice = h + d * part * (g + d * part * (0.5 * f + part * rise / 6.0));
-            [end, once + d * over * end, twice + d * over * (once + 0.5 * d * over * end)]
-        };
-        let (low, high) = (at(self.low), at(&self.high[..self.low.len()]));
-        std::array::from_fn(|i| low[i] + self.weight * (high[i] - low[i]))
+            out[0][i] = end;
+            out[1][i] = once + d * over * end;
+            out[2][i] = twice + d * over * (once + 0.5 * d * over * end);
+        }
+        out
     }
 
-    /// For u uniform in (-1/2, 1/2) and a factor `width` > 0: probability to lie below `x` + `width` u, its derivative in x,
-    /// and the mean of u times the probability.
+    /// For u uniform in (-1/2, 1/2), a factor `width` > 0 and both of `x`: probability to lie below `x` + `width` u, its
+    /// derivative in x, and the mean of u times the probability.
     #[inline(always)]
-    pub fn below_with_box(&self, x: f32, width: f32) -> [f32; 3] {
-        let ([f1, g1, h1], [f0, g0, h0]) = (self.up_to(x + 0.5 * width), self.up_to(x - 0.5 * width));
+    pub fn below_with_box(&self, x: [f32; 2], width: f32) -> [[f32; 3]; 2] {
+        let half = 0.5 * width;
+        let [f, g, h] = self.up_to([x[0] + half, x[1] + half, x[0] - half, x[1] - half]);
         let per = 1.0 / width;
-        [(g1 - g0) * per, (f1 - f0) * per, (0.5 * (g1 + g0) - (h1 - h0) * per) * per]
+        [0, 1].map(|i| {
+            let ([f1, g1, h1], [f0, g0, h0]) = ([f[i], g[i], h[i]], [f[i + 2], g[i + 2], h[i + 2]]);
+            [(g1 - g0) * per, (f1 - f0) * per, (0.5 * (g1 + g0) - (h1 - h0) * per) * per]
+        })
     }
 }
 
@@ -159,7 +173,8 @@ mod tests {
                     let p = f64::from(curve.below(x + width * u)) / f64::from(n);
                     (below, mean) = (below + p, mean + p * f64::from(u));
                 }
-                let [found, slope, first] = curve.below_with_box(x, width);
+                let [[found, slope, first], other] = curve.below_with_box([x, x], width);
+                assert_eq!([found, slope, first], other);
                 assert!((f64::from(found) - below).abs() < 1e-4, "{width} {x}: {found} {below}");
                 assert!((f64::from(first) - mean).abs() < 2e-4, "{width} {x}: {first} {mean}");
                 let expected = (curve.below(x + 0.5 * width) - curve.below(x - 0.5 * width)) / width;
