@@ -2,7 +2,7 @@
 
 Noise, background, masks and scales are not stored: they are drawn when an image is read, by a generator that is
 addressed by (seed, index). The result depends on nothing else, so neither on batch order, threads nor workers.
-Displacements, structured background, counts and tubes have generators of their own at the same address: with them
+Displacements, structured background, counts, tubes and slices have generators of their own at the same address: with them
 or without, all else is equal.
 """
 
@@ -26,7 +26,7 @@ from insml.gaps import zero_regions
 Float32 = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
-_DISPLACEMENT, _STRUCTURED, _COUNTS, _TUBES = 1, 2, 3, 4  # what has a generator of its own
+_DISPLACEMENT, _STRUCTURED, _COUNTS, _TUBES, _SLICES = 1, 2, 3, 4, 5  # what has a generator of its own
 _MIN_PIXELS = 16         # a slice with fewer detectors says nothing about itself
 _CLIP = 8.0              # bound of standardised values
 _SHOULDER, _PEAK = 0.84, 0.97  # quantiles that measure noise and signal of a slice
@@ -59,7 +59,7 @@ class Corruption:
     unknown_mask : share of the images with clipped negatives that come without a mask, so that regions of exact
         zeros are taken for it (``insml.gaps``).
     hot_pixels : mean number of broken pixels per image, 5 to 50 levels bright.
-    slice_dropout : share of slices that were not measured at all.
+    slice_dropout : (lo, hi) share of slices that were not measured at all; uniform, one per image.
     poisson : share of images with noise of whole counts, skewed where they are few, in place of Gaussian noise of the same
         variance.
     pixel_shift : the image lies up to so many pixels (at most 1) beside its bins, along each axis; uniform.
@@ -81,7 +81,7 @@ class Corruption:
     clip_probability: float = 0.5
     unknown_mask: float = 0.0
     hot_pixels: float = 3.0
-    slice_dropout: float = 0.02
+    slice_dropout: tuple[float, float] = (0.02, 0.02)
     poisson: float = 0.0
     pixel_shift: float = 0.0
     placement: Placement | None = None
@@ -92,7 +92,7 @@ class Corruption:
 
     def __post_init__(self) -> None:
         for name, low, high in (("relative_noise", 0.0, np.inf), ("background", 0.0, np.inf),
-                                ("mask_fraction", 0.0, 0.95), ("tubes", 0.0, 0.95)):
+                                ("mask_fraction", 0.0, 0.95), ("tubes", 0.0, 0.95), ("slice_dropout", 0.0, 1.0)):
             lo, hi = getattr(self, name)
             if not low <= lo <= hi <= high or (name == "relative_noise" and lo == 0 < hi):
                 raise InsmlError(f"corruption: {name}: expected an ascending pair from {low} to {high}, found {lo, hi}")
@@ -160,7 +160,7 @@ class Corruption:
         clipped = rng.random() < self.clip_probability
         if clipped:
             np.maximum(signal, 0, out=signal)
-        mask = self._mask(rng, signal.shape)
+        mask = self._mask(rng, signal.shape, float(_own(seed, index, _SLICES).uniform(*self.slice_dropout)))
         if self.tubes[1] > 0 and placement is not None:
             own = _own(seed, index, _TUBES)
             mask |= mirrored(missing_tubes(own, own.uniform(*self.tubes), placement))
@@ -233,7 +233,7 @@ class Corruption:
         shared = rng.random()
         return np.asarray(own ** (1 - shared) * common**shared, np.float32)
 
-    def _mask(self, rng: np.random.Generator, shape: tuple[int, ...]) -> BoolArray:
+    def _mask(self, rng: np.random.Generator, shape: tuple[int, ...], slices: float) -> BoolArray:
         fraction = rng.uniform(*self.mask_fraction)
         if self.masks is not None and rng.random() < 0.5:
             flips = tuple(axis for axis in (1, 2) if rng.random() < 0.5)
@@ -242,7 +242,7 @@ class Corruption:
             mask = patches(rng, fraction, shape)
         else:
             mask = np.zeros(shape, bool)
-        mask |= rng.random((shape[0], 1, 1)) < self.slice_dropout
+        mask |= rng.random((shape[0], 1, 1)) < slices
         return np.asarray(mask)
 
 

@@ -35,6 +35,7 @@ _STRUCTURED = StructuredBackground(rings=(0.0, 0.3), tail=(0.0, 1.0), cones=(0.0
                                    amount=(0.0, 1.0))
 _POISSON = 0.5                   # share of images of whole counts
 _TUBES = (0.0, 0.05)             # share of a tile
+_SLICES = (0.0, 0.15)            # so that no answer hangs on a few of them
 
 
 def cache_folder() -> Path:
@@ -62,7 +63,7 @@ def corruption_for(study: Study, coverage: BoolArray | None) -> Corruption:
                       mask_fraction=rules.mask_fraction, mirror=(rules.mirror, rules.mirror),
                       masks=None if coverage is None else coverage[None], unknown_mask=_UNKNOWN_MASK,
                       pixel_shift=_SHIFT, placement=Placement.of(study.lattice, study.layout), energy_shift=_ENERGY_SHIFT,
-                      structured=_STRUCTURED, poisson=_POISSON, tubes=_TUBES)
+                      structured=_STRUCTURED, poisson=_POISSON, tubes=_TUBES, slice_dropout=_SLICES)
 
 
 def train_network(

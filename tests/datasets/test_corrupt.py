@@ -53,7 +53,7 @@ def test_noise_is_that_of_counts() -> None:
     clean = np.full((1, 200, 200), level, np.float32)
     clean[:, :100] /= 16
     quiet = Corruption(relative_noise=(relative, relative), background=(0, 0), scale_jitter=0, mask_fraction=(0, 0),
-                       clip_probability=0, hot_pixels=0, slice_dropout=0)
+                       clip_probability=0, hot_pixels=0, slice_dropout=(0, 0))
     signal, mask = quiet.apply(clean, 1, 0)
     assert not mask.any()
     weighted = (clean**2).sum() / clean.sum()  # the slice's level
@@ -67,14 +67,14 @@ def test_noise_is_that_of_counts() -> None:
 def test_nothing_drawn_gives_the_clean_stack() -> None:
     clean = stack()
     still = Corruption(relative_noise=(0, 0), background=(0, 0), scale_jitter=0, mask_fraction=(0, 0),
-                       clip_probability=0, hot_pixels=0, slice_dropout=0)
+                       clip_probability=0, hot_pixels=0, slice_dropout=(0, 0))
     signal, mask = still.apply(clean, 1, 2)
     np.testing.assert_allclose(signal, clean)
     assert not mask.any()
 
 
 def test_masked_share_negatives_and_hot_pixels() -> None:
-    corruption = Corruption(mask_fraction=(0.2, 0.2), clip_probability=1, hot_pixels=20, slice_dropout=0)
+    corruption = Corruption(mask_fraction=(0.2, 0.2), clip_probability=1, hot_pixels=20, slice_dropout=(0, 0))
     shares = []
     for i in range(20):
         signal, mask = corruption.apply(stack(), 1, i)
@@ -88,7 +88,7 @@ def test_masked_share_negatives_and_hot_pixels() -> None:
 def test_given_masks_are_used_and_mirrored() -> None:
     given_mask = np.zeros((1, *SHAPE), bool)
     given_mask[0, :, :3, :2] = True
-    corruption = Corruption(masks=given_mask, mask_fraction=(0, 0), slice_dropout=0)
+    corruption = Corruption(masks=given_mask, mask_fraction=(0, 0), slice_dropout=(0, 0))
     corners = {tuple(bool(mask[0, r, c]) for r in (0, -1) for c in (0, -1))
                for _, mask in (corruption.apply(stack(), 1, i) for i in range(40))}
     assert len(corners) == 5  # each mirror image, and no mask at all
@@ -98,7 +98,7 @@ def test_mirrors_only_where_allowed() -> None:
     ramp = np.broadcast_to(np.linspace(1, 2, SHAPE[1], dtype=np.float32)[None, :, None], SHAPE)
     for allowed in (False, True):
         corruption = Corruption(relative_noise=(1e-3, 1e-3), background=(0, 0), mask_fraction=(0, 0), hot_pixels=0,
-                                slice_dropout=0, mirror=(allowed, False))
+                                slice_dropout=(0, 0), mirror=(allowed, False))
         rising = {bool(s[0, -1].mean() > s[0, 0].mean()) for s, _ in (corruption.apply(ramp, 1, i) for i in range(20))}
         assert rising == ({True, False} if allowed else {True})
 
@@ -180,7 +180,7 @@ def test_sparse_peaks_on_a_flat_floor_survive() -> None:
 
 
 STILL = Corruption(relative_noise=(0, 0), background=(0, 0), scale_jitter=0, mask_fraction=(0, 0),
-                   clip_probability=0, hot_pixels=0, slice_dropout=0)
+                   clip_probability=0, hot_pixels=0, slice_dropout=(0, 0))
 
 
 def placement() -> Placement:
@@ -308,6 +308,19 @@ def test_kinds_of_structure_are_drawn_apart() -> None:
     np.testing.assert_allclose(structured_alone(everything, 3), sum(structured_alone(one, 3) for one in alone), atol=1e-5)
 
 
+def test_slices_are_missing_whole_and_as_many_as_stated() -> None:
+    flat = np.ones((40, 6, 6), np.float32)
+    lost = replace(STILL, slice_dropout=(0.1, 0.5))
+    shares = []
+    for i in range(200):
+        signal, mask = lost.apply(flat, 1, i)
+        assert (mask == mask[:, :1, :1]).all()
+        assert not signal[mask].any()
+        shares.append(mask.mean())
+    assert np.mean(shares) == pytest.approx(0.3, abs=0.03)
+    assert np.std(shares) > np.sqrt(0.3 * 0.7 / 40)
+
+
 def test_a_share_of_images_has_whole_counts() -> None:
     flat, unit = np.full((1, 30, 30), 4, np.float32), 0.5**2 * 4
     half = replace(STILL, relative_noise=(0.5, 0.5), poisson=0.5)
@@ -391,7 +404,8 @@ def test_runs_need_a_placement(wrong: dict) -> None:
         Corruption(placement=placement(), **wrong).apply(np.ones((3, 4, 4)), 1, 0)
 
 
-@pytest.mark.parametrize("wrong", [{"pixel_shift": 1.5}, {"poisson": 2}, {"tubes": (0.2, 0.1)}, {"unknown_mask": 2}])
+@pytest.mark.parametrize("wrong", [{"pixel_shift": 1.5}, {"poisson": 2}, {"slice_dropout": (0, 2)}, {"tubes": (0.2, 0.1)},
+                                   {"unknown_mask": 2}])
 def test_impossible_displacements_are_refused(wrong: dict) -> None:
     with pytest.raises(InsmlError, match=next(iter(wrong))):
         Corruption(placement=placement(), **wrong)

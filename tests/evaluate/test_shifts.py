@@ -32,7 +32,7 @@ from insml.study import Study, bundled
 
 N, BINS = 4, 16
 QUIET = Corruption(relative_noise=(0.1, 0.1), background=(0.0, 0.1), scale_jitter=0, mask_fraction=(0, 0),
-                   hot_pixels=0, clip_probability=0, slice_dropout=0)
+                   hot_pixels=0, clip_probability=0, slice_dropout=(0, 0))
 SIMULATED = ("R", "C", "T")
 #: Turned images of studies without an instrument are slow; one test has them.
 TESTED = {**FAMILIES, "C": Calibration(("energy", "q-scale"))}

@@ -16,7 +16,8 @@ from insml.learn.calibration import expected_calibration_error, probabilities
 from insml.learn.classifier import KIND
 from insml.learn.tensorfile import write_tensors
 
-MILD = Corruption(relative_noise=(0.1, 0.2), background=(0, 0.2), mask_fraction=(0, 0.1), hot_pixels=0, slice_dropout=0)
+MILD = Corruption(relative_noise=(0.1, 0.2), background=(0, 0.2), mask_fraction=(0, 0.1), hot_pixels=0,
+                  slice_dropout=(0, 0))
 
 
 def auroc(known: np.ndarray, strange: np.ndarray) -> float:

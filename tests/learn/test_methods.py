@@ -22,8 +22,8 @@ from insml.learn.record import Record
 from insml.learn.tensorfile import state_arrays
 
 TINY = {"n_slices": 8, "size": 8}
-MILD = Corruption(relative_noise=(0.1, 0.2), background=(0, 0.2), mask_fraction=(0, 0.1), hot_pixels=0, slice_dropout=0,
-                  mirror=(True, True))
+MILD = Corruption(relative_noise=(0.1, 0.2), background=(0, 0.2), mask_fraction=(0, 0.1), hot_pixels=0,
+                  slice_dropout=(0, 0), mirror=(True, True))
 SETTINGS = TrainingSettings(batch=8, draws=1, validation=0.05, calibration=0.1)
 #: Those that measure how far features are from those of training images.
 KNOW_STRANGENESS = ("ddu", "sngp")

@@ -129,7 +129,7 @@ class Plan:
         if augmentation == "full":
             return corruption_for(self.study, None)
         return Corruption(relative_noise=(0.0, 0.0), background=(0.0, 0.0), scale_jitter=0.0, mask_fraction=(0.0, 0.0),
-                          mirror=self.form.mirrors, clip_probability=0.0, hot_pixels=0.0, slice_dropout=0.0)
+                          mirror=self.form.mirrors, clip_probability=0.0, hot_pixels=0.0, slice_dropout=(0.0, 0.0))
 
     def settings(self, cell: Cell) -> TrainingSettings:
         method = MethodChoice.parse(cell.method)

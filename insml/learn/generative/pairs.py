@@ -30,7 +30,7 @@ def noiseless(corruption: Corruption) -> Corruption:
     At the same address it makes the same draws for these, so both results show the same thing in the same units.
     """
     return replace(corruption, relative_noise=(0.0, 0.0), background=(0.0, 0.0), mask_fraction=(0.0, 0.0),
-                   masks=None, clip_probability=0.0, unknown_mask=0.0, hot_pixels=0.0, slice_dropout=0.0,
+                   masks=None, clip_probability=0.0, unknown_mask=0.0, hot_pixels=0.0, slice_dropout=(0.0, 0.0),
                    poisson=0.0, structured=None, tubes=(0.0, 0.0))
 
 
