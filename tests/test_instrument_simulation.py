@@ -294,3 +294,11 @@ def test_what_cannot_be_meant_is_refused() -> None:
     unstable = study.candidates["goodenough"].reference | {"JF1": 5.0}
     with pytest.raises(UnstableStructureError):
         simulate(study, "goodenough", unstable)
+
+
+def test_a_structure_that_is_hardly_unstable_says_so() -> None:
+    """Drawn for a data set: where it has no modes, no eigenvalue is further below zero than zero modes are by rounding."""
+    values = {"JFW": -0.13831733311796057, "JA1": 0.23219437181198455, "JA2": -0.08673906945801146,
+              "JFS": -5.246722064039918, "Jperp": 0.26050872132159986, "D": 0.049244443157478605}
+    with pytest.raises(UnstableStructureError):
+        InstrumentSimulator(bundled("manganite"), "dimer").stack(values)

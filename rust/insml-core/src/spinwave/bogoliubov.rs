@@ -154,6 +154,12 @@ impl Bogoliubov {
         true
     }
 
+    /// Lowest eigenvalue of h at `hkl`, meV, with no tolerance.
+    pub fn lowest(&mut self, hamiltonian: &Hamiltonian, hkl: &Vec3) -> Result<f64> {
+        hamiltonian.fill(hkl, &mut self.phases, &mut self.h);
+        self.lowest_eigenvalue()
+    }
+
     fn lowest_eigenvalue(&mut self) -> Result<f64> {
         let size = 2 * self.n;
         for j in 0..size {

@@ -17,6 +17,8 @@ const ASIDE: [f64; 3] = [1e-6, 1e-4, 1e-3];
 const ANYWHERE: [f64; 3] = [0.6, 0.8, 0.3];
 /// Steps at which stability is asked for where that does not help.
 const AROUND: [f64; 2] = [1e-2, 1e-1];
+/// Of eigenvalues, in units of the Hamiltonian's scale.
+const ROUNDING: f64 = 1e-11;
 
 /// Scratch of one thread.
 pub struct Solver<'a> {
@@ -61,11 +63,16 @@ impl<'a> Solver<'a> {
                 !self.failed.0[0]
             });
             if !found {
-                // a structure that is just stable here and nowhere around
+                // an instability too weak for any one point, or one that is just stable here, shows where nothing counts as
+                // rounding that is not
+                let hamiltonian = self.modes.hamiltonian;
                 for turn in [ANYWHERE, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] {
-                    for step in AROUND {
-                        self.dense
-                            .solve(self.modes.hamiltonian, &self.modes.hamiltonian.chemical(&beside(step, turn)))?;
+                    for step in [0.0].iter().chain(&ASIDE).chain(&AROUND) {
+                        let q = hamiltonian.chemical(&beside(*step, turn));
+                        let lowest_eigenvalue = self.dense.lowest(hamiltonian, &q)?;
+                        if lowest_eigenvalue < -ROUNDING * hamiltonian.scale {
+                            return Err(Error::Unstable { q, lowest_eigenvalue });
+                        }
                     }
                 }
                 return Err(Error::Numerical(format!(
