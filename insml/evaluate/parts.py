@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from insml.learn.classifier import Classifier
 from insml.learn.record import Record
 
 Float32 = NDArray[np.float32]
+T = TypeVar("T")
 _CHUNK = 128  # images in memory at a time, as networks see them
 _FIELDS = ("scores", "epistemic", "middle", "features")
 
@@ -57,11 +59,8 @@ class Parts:
         ------
         FormatError : a file of that name that is no such part.
         """
-        path, key = self.folder / f"{name}.npz", self._key(of)
-        found = self._read(path, key) if path.exists() else None
-        if found is None:
-            found = self._answered(make(), seed, progress)
-            self._write(path, key, found)
+        found = self._kept(name, of, "a part of an evaluation", self._part, lambda: self._answered(make(), seed, progress),
+                           _arrays)
         progress(len(found), len(found))
         return found
 
@@ -72,17 +71,23 @@ class Parts:
         ------
         FormatError : as :meth:`get`.
         """
+        return self._kept(name, of, "numbers of an evaluation", lambda file: np.asarray(file["numbers"], float), make,
+                          lambda found: {"numbers": found})
+
+    def _kept(self, name: str, of: Any, what: str, read: Callable[[Mapping[str, NDArray[Any]]], T], make: Callable[[], T],
+              arrays: Callable[[T], dict[str, Any]]) -> T:
+        """What the file of a name holds, made and written where there is none of this identity."""
         path, key = self.folder / f"{name}.npz", self._key(of)
         if path.exists():
             try:
-                with np.load(path, allow_pickle=False) as file:
+                with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                     if str(file["key"]) == key:
-                        return np.asarray(file["numbers"], float)
-            except (OSError, ValueError, KeyError, EOFError) as error:
-                raise FormatError(path, "numbers of an evaluation", str(error)) from None
+                        return read(file)
+            except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+                raise FormatError(path, what, str(error)) from None
         found = make()
-        with atomic_path(path) as aside, aside.open("wb") as file:
-            np.savez(file, key=key, numbers=found)
+        with atomic_path(path) as aside, aside.open("wb") as out:
+            np.savez(out, key=key, **arrays(found))
         return found
 
     def _answered(self, images: Shifted, seed: int, progress: Callable[[int, int], None]) -> Part:
@@ -103,32 +108,27 @@ class Parts:
     def _key(self, of: Any) -> str:
         return hashlib.sha256(json.dumps([self._identity, of], sort_keys=True).encode()).hexdigest()
 
-    @staticmethod
-    def _write(path: Path, key: str, part: Part) -> None:
-        arrays: dict[str, Any] = {"key": key, "labels": part.labels, "variants": np.array(part.variants)}
-        for k, record in enumerate(part.records):
-            arrays |= {f"{name}{k}": getattr(record, name).astype(np.float32 if name != "scores" else float)
-                       for name in _FIELDS}
-        with atomic_path(path) as aside, aside.open("wb") as file:
-            np.savez(file, **arrays)
+    def _part(self, file: Mapping[str, NDArray[Any]]) -> Part:
+        records = tuple(_record({name: file[f"{name}{k}"].astype(float) for name in _FIELDS})
+                        for k in range(len(self.networks)))
+        return Part(file["labels"], tuple(file["variants"].tolist()), records)
 
-    def _read(self, path: Path, key: str) -> Part | None:
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                if str(file["key"]) != key:
-                    return None
-                records = tuple(_kept({name: file[f"{name}{k}"].astype(float) for name in _FIELDS})
-                                for k in range(len(self.networks)))
-                return Part(file["labels"], tuple(file["variants"].tolist()), records)
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise FormatError(path, "a part of an evaluation", str(error)) from None
+
+def _arrays(part: Part) -> dict[str, Any]:
+    arrays: dict[str, Any] = {"labels": part.labels, "variants": np.array(part.variants)}
+    for k, record in enumerate(part.records):
+        arrays |= {f"{name}{k}": _precision(name, getattr(record, name)) for name in _FIELDS}
+    return arrays
+
+
+def _precision(name: str, values: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
+    return values.astype(np.float64 if name == "scores" else np.float32)
 
 
 def _slim(record: Record) -> Record:
     """With the middle layer alone, in the precision that is kept."""
-    return _kept({name: getattr(record, name).astype(np.float32 if name != "scores" else float).astype(float)
-                  for name in _FIELDS})
+    return _record({name: _precision(name, getattr(record, name)).astype(float) for name in _FIELDS})
 
 
-def _kept(arrays: dict[str, NDArray[np.float64]]) -> Record:
+def _record(arrays: dict[str, NDArray[np.float64]]) -> Record:
     return Record(arrays["scores"], arrays["epistemic"], (arrays["middle"],), arrays["features"])

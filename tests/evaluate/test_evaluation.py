@@ -107,9 +107,11 @@ def test_a_damaged_part_is_named(trial: Trial, folder: Path, found: Evaluation, 
     import shutil
 
     shutil.copytree(folder, tmp_path / "copy")
-    (tmp_path / "copy" / "parts" / "clean.npz").write_bytes(b"PK nothing")
-    with pytest.raises(FormatError, match=r"clean\.npz"):
-        evaluate(trial, tmp_path / "copy", threads=1)
+    part = tmp_path / "copy" / "parts" / "clean.npz"
+    for damaged in (b"PK nothing", part.read_bytes()[:-100]):
+        part.write_bytes(damaged)
+        with pytest.raises(FormatError, match=r"clean\.npz"):
+            evaluate(trial, tmp_path / "copy", threads=1)
 
 
 def test_networks_and_images_must_belong(trial: Trial, study: Study, network: Classifier) -> None:
