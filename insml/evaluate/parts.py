@@ -24,7 +24,7 @@ from insml.learn.record import Record
 Float32 = NDArray[np.float32]
 T = TypeVar("T")
 _CHUNK = 128  # images in memory at a time, as networks see them
-_FIELDS = ("scores", "epistemic", "middle", "features")
+_FIELDS = ("scores", "epistemic", "middle", "features", "appearance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,4 +131,4 @@ def _slim(record: Record) -> Record:
 
 
 def _record(arrays: dict[str, NDArray[np.float64]]) -> Record:
-    return Record(arrays["scores"], arrays["epistemic"], (arrays["middle"],), arrays["features"])
+    return Record(arrays["scores"], arrays["epistemic"], (arrays["middle"],), arrays["features"], arrays["appearance"])

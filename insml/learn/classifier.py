@@ -24,14 +24,16 @@ from insml.learn.form import Form
 from insml.learn.method import METHODS, Method
 from insml.learn.networks import network
 from insml.learn.record import Record
+from insml.learn.strangeness import Strangeness
 from insml.learn.tensorfile import load_state_arrays, read_tensors, state_arrays, write_tensors
 from insml.learn.uncertainty.density import FeatureDensity
 from insml.mosaic import Mosaic, MosaicLayout
 
 KIND = "insml classifier"
 #: Share of images of the kind it was trained on that a network calls out of distribution.
-FALSE_ALARMS = 0.02
-_VERSION, _WITHOUT_NUMBER = 3, 2  # files of the latter do not say how many images it was trained on
+FALSE_ALARMS = 0.05
+#: Files before the current version have one density; those before that do not say how many images there were.
+_VERSION, _ONE_DENSITY, _WITHOUT_NUMBER = 4, 3, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +42,13 @@ class Classifier:
 
     Probabilities are a softmax of the method's log scores at a temperature fitted on held-out simulations.
 
-    The out-of-distribution score is the class-wise Gaussian density (``FeatureDensity``) of the pooled output of the
-    network's middle layer (``Record.middle``); its p-value is a rank among held-out simulations. What the method itself
-    says of its ignorance stands beside it as ``epistemic``.
+    The out-of-distribution score is ``Strangeness``, of class-wise Gaussian densities; its p-value is a rank among held-out
+    simulations. What the method itself says of its ignorance stands beside it as ``epistemic``.
 
     Attributes
     ----------
     method : in evaluation mode. architecture : name of its network. form : in which it sees stacks.
-    density : of the middle features of training images.
+    strangeness : of images against those of the training.
     temperature : of the log scores.
     held_out_scores : (n,) out-of-distribution scores of held-out simulations.
     candidates : names, in the order of the classes.
@@ -61,7 +62,7 @@ class Classifier:
     method: Method
     architecture: str
     form: Form
-    density: FeatureDensity
+    strangeness: Strangeness
     temperature: float
     held_out_scores: NDArray[np.float64]
     candidates: tuple[str, ...]
@@ -85,7 +86,7 @@ class Classifier:
 
     def ood_scores(self, record: Record) -> NDArray[np.float64]:
         """(n,) how strange the images of a record are."""
-        return self.density.score(record.middle)
+        return self.strangeness(record)
 
     def answers(self, record: Record) -> Answers:
         """What it says of the images of a record."""
@@ -151,17 +152,16 @@ class Classifier:
 
     def contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Header and tensors of a file."""
+        parts, tensors = self.strangeness.contents()
         header = {
             "version": _VERSION, "candidates": self.candidates, "layout": self.layout.to_dict(),
             "mirrors": self.form.mirrors, "study_digest": self.study_digest, "description": self.description,
             "temperature": self.temperature,
             "ood_threshold": self.ood_threshold, "network": self.architecture, "method": self.method.kind,
             "options": self.method.options, "history": self.history,
-            "n_training": self.n_training,
+            "n_training": self.n_training, "strangeness": parts,
         }
-        tensors = {"density.means": self.density.means, "density.factors": self.density.factors,
-                   "held_out_scores": self.held_out_scores}
-        return header, tensors | state_arrays(method=self.method)
+        return header, tensors | {"held_out_scores": self.held_out_scores} | state_arrays(method=self.method)
 
     @classmethod
     def load(cls, path: str | Path) -> Classifier:
@@ -178,8 +178,8 @@ class Classifier:
     def of_contents(cls, path: Path, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Classifier:
         """Inverse of :meth:`contents`. FormatError, which names ``path``, as :meth:`load`."""
         version = header.get("version")
-        if version not in (_VERSION, _WITHOUT_NUMBER):
-            raise FormatError(path, f"classifier version {_WITHOUT_NUMBER} or {_VERSION}", f"version {version}")
+        if version not in (_VERSION, _ONE_DENSITY, _WITHOUT_NUMBER):
+            raise FormatError(path, f"classifier version {_WITHOUT_NUMBER} to {_VERSION}", f"version {version}")
         try:
             form = Form(MosaicLayout.from_dict(header["layout"]), tuple(header["mirrors"]))
             candidates = tuple(header["candidates"])
@@ -187,8 +187,12 @@ class Classifier:
                 backbone = network(header["network"], form.layout, len(candidates))
                 method = METHODS.make(header["method"], backbone, len(candidates), **header["options"])
             load_state_arrays(tensors, method=method)
+            if version == _VERSION:
+                strangeness = Strangeness.of_contents(header["strangeness"], tensors)
+            else:
+                strangeness = Strangeness.of(FeatureDensity(tensors["density.means"], tensors["density.factors"]))
             return cls(
-                method, header["network"], form, FeatureDensity(tensors["density.means"], tensors["density.factors"]),
+                method, header["network"], form, strangeness,
                 header["temperature"], tensors["held_out_scores"], candidates, header["study_digest"],
                 header["description"], header["ood_threshold"], header["history"],
                 None if version == _WITHOUT_NUMBER else header["n_training"],

@@ -20,8 +20,8 @@ from insml.learn.calibration import fit_temperature, probabilities
 from insml.learn.classifier import Classifier
 from insml.learn.form import Form
 from insml.learn.settings import TrainingSettings
+from insml.learn.strangeness import Strangeness
 from insml.learn.trainer import Progress, Trainer
-from insml.learn.uncertainty.density import FeatureDensity
 
 
 def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingSettings, *,
@@ -62,8 +62,8 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
 
 
 def _finish(trainer: Trainer) -> Classifier:
-    """What is fitted to features: the method's own on the training images, then the density; temperature and thresholds on
-    the calibration images."""
+    """What is fitted to features: the method's own on the training images, then the densities; temperature, scales
+    and thresholds on the calibration images."""
     trainer.progress(trainer.total, trainer.total, "calibrating")
     trainer.optimiser.zero_grad()
     data, settings, parts = trainer.data, trainer.settings, trainer.parts
@@ -73,15 +73,15 @@ def _finish(trainer: Trainer) -> Classifier:
     # closed forms are for the CPU, and so is what has been trained
     trainer.method.cpu().fit(torch.from_numpy(known.features).float(), torch.from_numpy(labels))
     trainer.method.to(trainer.device)
-    density = FeatureDensity.fit(known.middle, labels, classes)
     held_out = trainer.held_out(parts.calibration, draws)
+    strangeness = Strangeness.fit(known, labels, classes, held_out)
     truth = np.tile(data.labels[parts.calibration], draws)
     method = trainer.method.cpu()
     temperature = fit_temperature(held_out.scores, truth)
     accuracy = float((probabilities(held_out.scores, temperature).argmax(1) == truth).mean())
     size = sum(p.numel() for p in method.parameters())
     return Classifier(
-        method, settings.network, trainer.loader.form, density, temperature, density.score(held_out.middle),
+        method, settings.network, trainer.loader.form, strangeness, temperature, strangeness(held_out),
         data.candidates, data.study_digest,
         f"{settings.network} network with {settings.method}, {size / 1e6:.2f} M parameters, {len(parts.training)} "
         f"simulated images, {settings.epochs} epochs, seed {settings.seed}; accuracy on {len(parts.calibration)} held-out "

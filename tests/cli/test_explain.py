@@ -24,6 +24,7 @@ from insml.learn.classifier import Classifier
 from insml.learn.form import Form
 from insml.learn.method import METHODS
 from insml.learn.networks import network
+from insml.learn.strangeness import Strangeness
 from insml.learn.uncertainty.density import FeatureDensity
 
 
@@ -43,8 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     form = Form(study.layout)
     method = METHODS.make("softmax", network("slice-stack", form.layout, 2), 2)
-    density = FeatureDensity(np.zeros((2, 96)), np.stack([np.eye(96)] * 2))
-    Classifier(method, "slice-stack", form, density, 1.0, np.linspace(0, 9, 50), ("neel", "alternating"), study.digest,
+    strangeness = Strangeness.of(FeatureDensity(np.zeros((2, 96)), np.stack([np.eye(96)] * 2)))
+    Classifier(method, "slice-stack", form, strangeness, 1.0, np.linspace(0, 9, 50), ("neel", "alternating"), study.digest,
                "toy").save(out / "network.safetensors")
     return out
 

@@ -9,6 +9,7 @@ from insml.learn.classifier import Classifier
 from insml.learn.form import Form
 from insml.learn.method import METHODS
 from insml.learn.networks import network
+from insml.learn.strangeness import Strangeness
 from insml.learn.uncertainty.density import FeatureDensity
 from insml.mosaic import Axis, MosaicLayout, SliceSpec
 
@@ -48,8 +49,9 @@ def planted_classifier(which: int = 3, n_slices: int = 6, size: int = 16, mirror
         seen = weight[:, 2 * which:2 * which + 2].clone()
         weight.zero_()
         weight[:, 2 * which:2 * which + 2] = 4 * seen
-    density = FeatureDensity(np.zeros((2, 96)), np.stack([np.eye(96)] * 2))
-    return Classifier(method, "slice-stack", form, density, 0.5, np.linspace(0, 1, 50), ("one", "other"), "digest", "toy")
+    strangeness = Strangeness.of(FeatureDensity(np.zeros((2, 96)), np.stack([np.eye(96)] * 2)))
+    return Classifier(method, "slice-stack", form, strangeness, 0.5, np.linspace(0, 1, 50), ("one", "other"), "digest",
+                      "toy")
 
 
 def bright(n_slices: int = 6, size: int = 16, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -182,17 +182,26 @@ def test_saved_and_loaded_it_answers_the_same(trained: Classifier, tmp_path: Pat
         Classifier.load(path)
 
 
-def test_files_that_do_not_say_how_many_images_are_read(trained: Classifier, tmp_path: Path) -> None:
+def test_files_of_earlier_versions_are_read(trained: Classifier, tmp_path: Path) -> None:
+    """With one density, and before that without the number of images."""
     path = tmp_path / "network.safetensors"
     header, tensors = trained.contents()
-    write_tensors(path, KIND, {n: v for n, v in header.items() if n != "n_training"} | {"version": 2}, tensors)
-    old = Classifier.load(path)
-    assert old.n_training is None
+    density = trained.strangeness.parts["middle"].density
+    kept = {n: v for n, v in tensors.items() if not n.startswith("density.")}
+    earlier = kept | {"density.means": density.means, "density.factors": density.factors}
     mosaic = toy.mosaic(*measured(0))
-    assert old.predict(mosaic).to_dict() == trained.predict(mosaic).to_dict()
-    old.save(path)
-    assert Classifier.load(path).n_training is None
-    for version in (1, 4, None):
+    for version, without in ((3, {"strangeness"}), (2, {"strangeness", "n_training"})):
+        write_tensors(path, KIND, {n: v for n, v in header.items() if n not in without} | {"version": version}, earlier)
+        old = Classifier.load(path)
+        assert old.n_training == (trained.n_training if version == 3 else None)
+        record = old.record(old.standardised(mosaic)[None])
+        np.testing.assert_array_equal(old.ood_scores(record), density.score(record.middle))
+        assert old.predict(mosaic).probabilities == trained.predict(mosaic).probabilities
+        old.save(path)
+        again = Classifier.load(path)
+        assert again.n_training == old.n_training
+        assert again.predict(mosaic).to_dict() == old.predict(mosaic).to_dict()
+    for version in (1, 5, None):
         write_tensors(path, KIND, header | {"version": version}, tensors)
-        with pytest.raises(FormatError, match=rf"network\.safetensors: .* version 2 or 3, found version {version}"):
+        with pytest.raises(FormatError, match=rf"network\.safetensors: .* version 2 to 4, found version {version}"):
             Classifier.load(path)

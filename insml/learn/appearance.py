@@ -1,0 +1,18 @@
+"""How the slices of a stack look, whatever a network makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def appearance(stacks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n, 4 n_slices) of standardised stacks (n, n_slices, n0, n1): of each slice mean, standard deviation, mean cube, and
+    mean product of neighbours along the first axis.
+
+    Features of a network forget what does not help to tell its candidates apart, such as how rough, skewed or smooth a
+    background is; these moments do not.
+    """
+    x = np.asarray(stacks, np.float64)
+    parts = (x.mean((2, 3)), x.std((2, 3)), (x**3).mean((2, 3)), (x[:, :, 1:] * x[:, :, :-1]).mean((2, 3)))
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,61 @@
+"""The score that comes with a network: densities of what it finds and of how slices look."""
+
+import numpy as np
+import pytest
+
+from insml.learn.appearance import appearance
+from insml.learn.record import Record
+from insml.learn.strangeness import PARTS, Strangeness
+from insml.learn.uncertainty.density import FeatureDensity
+
+N, D = 600, 5
+
+
+def record(seed: int, middle: float = 0.0, looks: float = 0.0) -> Record:
+    """Unit Gaussians, all features of either kind moved by so much."""
+    rng = np.random.default_rng(seed)
+    return Record(np.zeros((N, 2)), np.zeros(N), (rng.normal(middle, 1, (N, D)),), np.zeros((N, 1)),
+                  rng.normal(looks, 1, (N, D)))
+
+
+@pytest.fixture(scope="module")
+def strangeness() -> Strangeness:
+    return Strangeness.fit(record(1), np.arange(N) % 2, 2, record(2))
+
+
+def test_moments_are_those_of_the_slices() -> None:
+    stacks = np.random.default_rng(1).normal(1, 2, (3, 2, 30, 40)).astype(np.float32)
+    found = appearance(stacks).reshape(3, 4, 2)
+    for image in range(3):
+        for s in range(2):
+            x = stacks[image, s].astype(float)
+            pairs = [x[i, j] * x[i + 1, j] for i in range(29) for j in range(40)]
+            np.testing.assert_allclose(found[image, :, s], [x.mean(), np.sqrt(((x - x.mean()) ** 2).mean()), (x**3).mean(),
+                                                            np.mean(pairs)], rtol=1e-9)
+
+
+def test_held_out_images_set_the_scale(strangeness: Strangeness) -> None:
+    for each in strangeness.each(record(2)).values():
+        assert each.mean() == pytest.approx(0, abs=1e-9)
+        assert each.std() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("strange", [{"middle": 4.0}, {"looks": 4.0}])
+def test_either_kind_is_enough_to_be_strange(strange: dict[str, float], strangeness: Strangeness) -> None:
+    usual, odd = strangeness(record(3)), strangeness(record(4, **strange))
+    assert odd.min() > np.quantile(usual, 0.999)
+    each = strangeness.each(record(4, **strange))
+    np.testing.assert_allclose(odd, each["middle"] + each["appearance"], rtol=1e-12)
+    quiet = each["appearance" if "middle" in strange else "middle"]
+    assert abs(quiet.mean()) < 0.2
+
+
+def test_contents_make_the_same_score(strangeness: Strangeness) -> None:
+    again = Strangeness.of_contents(*strangeness.contents())
+    np.testing.assert_array_equal(again(record(5)), strangeness(record(5)))
+    assert tuple(again.parts) == PARTS
+
+
+def test_one_density_scores_as_it_is() -> None:
+    density = FeatureDensity.fit(record(1).middle, np.arange(N) % 2, 2)
+    np.testing.assert_array_equal(Strangeness.of(density)(record(3, looks=9.0)), density.score(record(3).middle))
