@@ -123,7 +123,7 @@ def test_members_that_do_not_belong_together_are_refused(members: tuple[Classifi
     with pytest.raises(InsmlError, match="at least two networks, found 1"):
         Ensemble((first,))
     for change, word in (({"study_digest": "x"}, "study"), ({"candidates": ("a", "b")}, "candidates"),
-                         ({"ood_threshold": 0.05}, "threshold"),
+                         ({"ood_threshold": 0.3}, "threshold"),
                          ({"form": replace(first.form, mirrors=(True, False))}, "mirrors"),
                          ({"form": replace(first.form, measured=toy.layout(size=22))}, "slices and bins")):
         with pytest.raises(InsmlError, match=f"network 2: .*found another {word}$"):
