@@ -156,7 +156,7 @@ class Corruption:
             signal += self.structured.draw(_own(seed, index, _STRUCTURED), placement, q, level)
         # What was subtracted is gone from the mean but not from the noise.
         subtracted = (rng.uniform(0.02, 0.02 + high, (ns,)) * level).astype(np.float32)
-        self._count(signal, subtracted, level, rng, self._whole(_own(seed, index, _COUNTS)))
+        self._count(signal, subtracted, level, rng, self._whole(seed, index))
         clipped = rng.random() < self.clip_probability
         if clipped:
             np.maximum(signal, 0, out=signal)
@@ -199,9 +199,12 @@ class Corruption:
             stack = stack * scale[self.placement.index, None, None]
         return stack
 
-    def _whole(self, rng: np.random.Generator) -> np.random.Generator | None:
+    def _whole(self, seed: int, index: int) -> np.random.Generator | None:
         """A generator for whole counts where the image has them."""
-        return rng if self.poisson > 0 and rng.random() < self.poisson else None
+        if self.poisson == 0:
+            return None
+        rng = _own(seed, index, _COUNTS)
+        return rng if rng.random() < self.poisson else None
 
     def _count(self, signal: Float32, subtracted: Float32, level: Float32, rng: np.random.Generator,
                whole: np.random.Generator | None) -> None:

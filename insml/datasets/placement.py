@@ -83,6 +83,13 @@ class Placement:
         return np.asarray(self.energy - lowest[self.index])
 
     @cached_property
+    def share(self) -> NDArray[np.float64]:
+        """(n_slices,) ``energy`` as a share of the largest of the same run."""
+        largest = np.full(self.runs, -np.inf)
+        np.maximum.at(largest, self.index, self.energy)
+        return np.asarray(self.energy / np.where(largest == 0, 1, largest)[self.index])
+
+    @cached_property
     def pixel(self) -> float:
         """Largest step of |Q| from a pixel to the next, 1/Angstrom: an arc this wide has no gaps."""
         return float(max((np.abs(np.diff(self.q, axis=a)).max(initial=0.0) for a in (0, 1)), default=0.0))

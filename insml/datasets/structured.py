@@ -88,10 +88,7 @@ class StructuredBackground:
                                 _log_uniform(rng, _TAIL_DECAY, (runs, 1))], axis=1)
         middle = np.concatenate([centre, np.zeros((runs, 1))], 1).astype(np.float32)
         sigma = np.concatenate([width, reach], 1).astype(np.float32)
-        shapes = (q.reshape(-1) - middle[..., None]) / sigma[..., None]
-        np.square(shapes, out=shapes)
-        shapes *= np.float32(-0.5)
-        np.exp(shapes, out=shapes)
+        shapes = _gaussian((q.reshape(-1) - middle[..., None]) / sigma[..., None])
         run = placement.index
         weights = strength[run] * np.exp(-placement.depth[:, None] / decay[run]) * level[:, None]
         out = np.matmul(weights.astype(np.float32)[:, None], shapes[run])
@@ -109,14 +106,11 @@ class StructuredBackground:
         # |Q| from a tip, with the tile's largest step for a pixel
         away = placement.pixel * np.hypot(np.arange(n0)[:, None] - tips[..., 0, None, None],
                                           np.arange(n1) - tips[..., 1, None, None])
-        run, slope = placement.index, _relative_energy(placement)
+        run, slope = placement.index, placement.share
         shapes = away.astype(np.float32)[run] - (reach[run] * slope[:, None]).astype(np.float32)[..., None, None]
         shapes /= width[run][..., None, None]
-        np.square(shapes, out=shapes)
-        shapes *= np.float32(-0.5)
-        np.exp(shapes, out=shapes)
         strength = (height[run] * level[:, None]).astype(np.float32)
-        return np.asarray(np.einsum("sc,scij->sij", strength, shapes))
+        return np.asarray(np.einsum("sc,scij->sij", strength, _gaussian(shapes)))
 
     def _spurions(self, rng: np.random.Generator, placement: Placement, level: Float32) -> Float32:
         (n0, n1), shape = placement.q.shape, (placement.runs, _SPURIONS)
@@ -125,7 +119,7 @@ class StructuredBackground:
         height, where, stay = rng.uniform(*self.spurions, shape), rng.random(shape), rng.uniform(*_SPURION_STAY, shape)
         if rng.random() < _REFLECTIONS:
             place[:], width[:], where[:] = place[0], width[0], 0
-        run, energy = placement.index, _relative_energy(placement)
+        run, energy = placement.index, placement.share
         strength = height[run] * np.exp(-0.5 * ((energy[:, None] - where[run]) / stay[run]) ** 2) * level[:, None]
         down, across = (np.exp(-0.5 * ((np.arange(n) - place[..., axis, None]) / width[..., None]) ** 2)
                         for axis, n in enumerate((n0, n1)))
@@ -133,11 +127,11 @@ class StructuredBackground:
         return np.asarray(np.matmul(rows.swapaxes(1, 2), across.astype(np.float32)[run]))
 
 
-def _relative_energy(placement: Placement) -> NDArray[np.float64]:
-    """(n_slices,) energy transfer as a share of the largest of the same run."""
-    largest = np.full(placement.runs, -np.inf)
-    np.maximum.at(largest, placement.index, placement.energy)
-    return np.asarray(placement.energy / np.where(largest == 0, 1, largest)[placement.index])
+def _gaussian(x: Float32) -> Float32:
+    """exp(-x^2 / 2), in place."""
+    np.square(x, out=x)
+    x *= np.float32(-0.5)
+    return np.exp(x, out=x)
 
 
 def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float], shape: tuple[int, int]
