@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from insml import _core
 from insml.answer import Account, Answer, Classification, ModelFit
 from insml.cleaning import clean
-from insml.errors import InsmlError, MissingExtraError
+from insml.errors import InsmlError
+from insml.extras import has_torch, need_torch
 from insml.infer import refine
 from insml.measured import measured_mosaic, readings
 from insml.mosaic import Mosaic
@@ -70,8 +70,7 @@ def _asked(model: str | Path | Network | None, source: Source, study: Study, mas
 def _network(model: str | Path | Network | None, mosaic: Mosaic, study: Study, cache: Path | None, threads: int,
              progress: Progress | None) -> tuple[Network, str]:
     """The network to ask, and where it comes from as the beginning of a sentence."""
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtraError("torch", "ml", "classification by a network")
+    need_torch("classification by a network")
     from insml.learn.ensemble import load_network
     from insml.learn.trained import shipped, train_network
 
@@ -109,7 +108,7 @@ def investigate(source: Source, study: Study | None = None, *, seed: int = 0, ne
     study = _study(study)
     mosaic = clean(measured_mosaic(source, study), study.data)
     opinion = None  # asked for first: a network that is refused costs no fit
-    if network and importlib.util.find_spec("torch") is not None:
+    if network and has_torch():
         asked, origin = _network(model, mosaic, study, cache, threads, progress)
         said = asked.predict(mosaic)
         opinion = replace(said, network=origin + said.network)

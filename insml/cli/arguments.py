@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from insml.errors import InsmlError, MissingExtraError
+from insml.errors import InsmlError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,12 +61,6 @@ def executor(args: argparse.Namespace) -> Executor:
             raise InsmlError(f"--job-option: expected NAME=VALUE, found {text!r}")
         options[name] = int(value) if value.isdecimal() else value
     return executor_of(args.executor, args.job_folder, **options)
-
-
-def need_torch(purpose: str) -> None:
-    """Before anything slow is imported or read. Raises MissingExtraError: torch is not installed."""
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtraError("torch", "ml", purpose)
 
 
 def study(args: argparse.Namespace) -> Study:

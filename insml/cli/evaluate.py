@@ -55,7 +55,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from insml.cli.arguments import need_torch, progress_bars, study
+    from insml.cli.arguments import progress_bars, study
+    from insml.extras import need_torch
 
     need_torch("evaluating a network")
     from insml.evaluate.document import write_evaluation
