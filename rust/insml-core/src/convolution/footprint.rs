@@ -9,6 +9,8 @@ const SPACING: usize = 8;
 /// Numbers of a cell: the share; the summed energy deviation; twelve times the share's first moments along both axes about
 /// the middle of the cell, in cells, which are the slopes of the straight line that fits it best.
 pub const MOMENTS: usize = 4;
+/// Footprints are so many cells wide, or a multiple.
+pub const WIDE: usize = 8;
 
 /// How the bins of a slice are divided and how the neutrons spread.
 pub struct Spread<'a> {
@@ -32,7 +34,7 @@ pub struct Footprint {
     knots: [Vec<usize>; 2],
     /// Cells that it reaches beyond the bin, on each side.
     pub reach: [usize; 2],
-    /// Cells of it along both axes.
+    /// Cells of it along both axes; the last columns are empty.
     pub size: [usize; 2],
     /// (knots 0, knots 1, size 0, moments, size 1).
     moments: Vec<f32>,
@@ -53,7 +55,8 @@ impl Footprint {
             places.iter().map(of).fold(0.0, f64::max) / spread.widths[a] * cells as f64
         });
         let reach = [0, 1].map(|a| (farthest[a] as usize + 1).min(spread.margin[a] * cells));
-        let size = reach.map(|r| cells + 2 * r);
+        let covered = reach.map(|r| cells + 2 * r);
+        let size = [covered[0], covered[1].next_multiple_of(WIDE)];
         let one = size[0] * MOMENTS * size[1];
         let mut moments = vec![0.0; places.len() * one];
         let mut square = 0.0f64;
@@ -64,7 +67,7 @@ impl Footprint {
                 let energy = along(rows[2], y);
                 let cover = |a: usize| {
                     let start = along(rows[a], y) / spread.widths[a] * cells as f64 + reach[a] as f64;
-                    let first = start.floor().clamp(0.0, (size[a] - cells - 1) as f64);
+                    let first = start.floor().clamp(0.0, (covered[a] - cells - 1) as f64);
                     (first as usize, start - first)
                 };
                 let ((i, beyond), (j, across)) = (cover(0), cover(1));
@@ -112,13 +115,11 @@ impl Footprint {
         out.extend(at(k).iter().zip(at(next)).map(|(x, y)| x + inside * (y - x)));
     }
 
-    /// Of one bin in a row.
-    pub fn bin(&self, row: &[f32], bin: usize, out: &mut Vec<f32>) {
+    /// In such a row the footprints of the knots around a bin, and how far it is from the first to the second.
+    pub fn around<'a>(&self, row: &'a [f32], bin: usize) -> ([&'a [f32]; 2], f32) {
         let (k, inside) = between(&self.knots[1], bin);
         let at = |k: usize| &row[k * self.floats()..(k + 1) * self.floats()];
-        let next = (k + 1).min(self.knots[1].len() - 1);
-        out.clear();
-        out.extend(at(k).iter().zip(at(next)).map(|(x, y)| x + inside * (y - x)));
+        ([at(k), at((k + 1).min(self.knots[1].len() - 1))], inside)
     }
 }
 
@@ -159,10 +160,11 @@ mod tests {
     }
 
     fn moment(f: &Footprint, which: usize) -> Vec<f64> {
-        let (mut row, mut out) = (Vec::new(), Vec::new());
+        let mut row = Vec::new();
         f.row(0, &mut row);
-        f.bin(&row, 0, &mut out);
-        out.chunks_exact(f.size[1] * MOMENTS)
+        let ([at, _], inside) = f.around(&row, 0);
+        assert_eq!(inside, 0.0);
+        at.chunks_exact(f.size[1] * MOMENTS)
             .map(|line| line[which * f.size[1]..(which + 1) * f.size[1]].iter().map(|x| f64::from(*x)).sum())
             .collect()
     }

@@ -8,10 +8,10 @@
 //! with the times' spread: its variance joins the Gaussian, and what it has to do with the place in the footprint is seen to
 //! first order.
 
-use crate::convolution::footprint::{Footprint, MOMENTS};
+use crate::convolution::footprint::{Footprint, MOMENTS, WIDE};
+use crate::convolution::meeting::{Encounters, Meeting, Met};
 use crate::convolution::sheet::{Raster, Sheet};
 use crate::convolution::slice::{Distinct, Domain, Slice};
-use crate::convolution::third::MEV_ANGSTROM2;
 use crate::error::{Error, Result};
 use crate::lanes::LANES;
 use crate::parallel::for_each;
@@ -92,112 +92,14 @@ impl ForwardImage {
     }
 }
 
-/// What the response of cells of one slice and domain has in common.
-struct Meeting<'a> {
-    slice: &'a Slice,
-    /// dE/dk of the incident and the scattered neutron, meV Angstrom.
-    neutron: [f32; 2],
-    window: [f32; 2],
-    variance: [f32; 3],
-    /// Full widths of a cell.
-    cell: [f32; 2],
-    /// Steps along both axes for a step of 1/Angstrom along ki.
-    ki: [f32; 2],
-    /// Variance of the energies e, meV^2.
-    rest: f32,
-    /// Standard deviations that the times reach.
-    reach: f32,
-}
-
-/// Encounters of all modes at one cell.
-#[derive(Default)]
-struct Encounters {
-    beta: Vec<f32>,
-    rho: Vec<f32>,
-    /// Standard deviations per meV, negative where a mode outruns the neutrons.
-    inverse: Vec<f32>,
-    /// Full width of the box, meV.
-    width: Vec<f32>,
-    /// Farthest from the slice that a mode may be, meV.
-    reach: Vec<f32>,
-}
-
-impl Encounters {
-    fn resize(&mut self, n: usize) {
-        for part in [&mut self.beta, &mut self.rho, &mut self.inverse, &mut self.width, &mut self.reach] {
-            part.resize(n, 0.0);
-        }
-    }
-}
-
-impl<'a> Meeting<'a> {
-    fn new(raster: &Raster, image: &'a ForwardSlice, to_axes: &[Vec3; 3]) -> Self {
-        let slice = &image.slice;
-        let (lo, hi) = slice.window;
-        let energies = [slice.ei, slice.ei - 0.5 * (lo + hi)];
-        let ki = to_axes.map(|row| dot(&row, &slice.along_ki));
-        let ends = slice.kernel.ends();
-        Self {
-            slice,
-            neutron: energies.map(|e| (2.0 * (MEV_ANGSTROM2 * e).sqrt()) as f32),
-            window: [lo as f32, hi as f32],
-            variance: slice.kernel.variance.map(|x| x as f32),
-            cell: [0, 1].map(|a| raster.step(a) as f32),
-            ki: [ki[0] as f32, ki[1] as f32],
-            rest: image.footprint.energy_sigma.powi(2) as f32,
-            reach: ends.1.max(-ends.0),
-        }
-    }
-
-    #[inline(always)]
-    fn encounter(&self, slopes: [&[f32]; 2], kf: [f32; 2], out: &mut Encounters) {
-        let n = slopes[0].len();
-        let Encounters { beta, rho, inverse, width, reach } = out;
-        let (beta, rho, inverse, width, reach) =
-            (&mut beta[..n], &mut rho[..n], &mut inverse[..n], &mut width[..n], &mut reach[..n]);
-        let (x, y) = (&slopes[0][..n], &slopes[1][..n]);
-        for m in 0..n {
-            let a = self.neutron[0] - (x[m] * self.ki[0] + y[m] * self.ki[1]);
-            let b = (self.neutron[1] - (x[m] * kf[0] + y[m] * kf[1])) / a;
-            let times = a * a * (self.variance[0] + b * (self.variance[1] + b * self.variance[2])).max(0.0);
-            let (along, across) = ((x[m] * self.cell[0]).abs(), (y[m] * self.cell[1]).abs());
-            let minor = along.min(across);
-            let total = (times + minor * minor / 12.0 + self.rest).max(1e-20).sqrt();
-            let i = 1.0 / total;
-            beta[m] = b;
-            rho[m] = times.sqrt() * i;
-            inverse[m] = i.copysign(a);
-            width[m] = along.max(across);
-            reach[m] = self.reach * total + 0.5 * width[m];
-        }
-    }
-
-    /// Probability to meet the mode within the slice; its derivative with respect to e; its first moments along both axes
-    /// about the middle of the cell, in cells.
-    #[inline(always)]
-    fn response(&self, energy: f32, slope: [f32; 2], m: usize, met: &Encounters) -> [f32; MOMENTS] {
-        // boxes that hardly matter are kept from vanishing
-        const NARROW: f32 = 0.05;
-        let inverse = met.inverse[m];
-        let curve = self.slice.kernel.curve(met.beta[m], met.rho[m]);
-        let width = (met.width[m] * inverse.abs()).max(NARROW);
-        let [upper, lower] = curve.below_with_box(self.window.map(|end| (energy - end) * inverse), width);
-        let rise = (upper[1] - lower[1]) * inverse.abs();
-        let across = [slope[0] * self.cell[0], slope[1] * self.cell[1]];
-        let mut out = [(upper[0] - lower[0]).abs(), -rise, across[0] * rise / 12.0, across[1] * rise / 12.0];
-        let major = usize::from(across[1].abs() > across[0].abs());
-        out[2 + major] = (upper[2] - lower[2]) * across[major].signum();
-        out
-    }
-}
-
 struct Worker<'a> {
     image: &'a ForwardImage,
     domains: &'a [(&'a Domain<'a>, &'a Modes<'a>)],
     sheets: &'a [Sheet],
     /// Steps along the axes for a step in hkl.
     to_axes: [Vec3; 3],
-    met: Encounters,
+    met: Met,
+    encounters: Encounters,
     /// Steps along both axes for a step of 1/Angstrom along kf, at bins.
     kf: Vec<[f32; 2]>,
     weigher: Weigher,
@@ -210,7 +112,6 @@ struct Worker<'a> {
     /// (rows of cells, moments, columns of cells).
     planes: Vec<f32>,
     footprints: Vec<f32>,
-    footprint: Vec<f32>,
 }
 
 impl<'a> Worker<'a> {
@@ -225,7 +126,8 @@ impl<'a> Worker<'a> {
             domains,
             sheets,
             to_axes,
-            met: Encounters::default(),
+            met: Met::default(),
+            encounters: Encounters::default(),
             kf: Vec::new(),
             weigher: Weigher::default(),
             places: Vec::new(),
@@ -234,7 +136,6 @@ impl<'a> Worker<'a> {
             cell: Vec::new(),
             planes: Vec::new(),
             footprints: Vec::new(),
-            footprint: Vec::new(),
         }
     }
 
@@ -278,13 +179,15 @@ impl<'a> Worker<'a> {
                     self.places.push(Place::new(modes, lattice, &domain.map.map(|row| dot(&row, &hkl))));
                 }
             }
-            for (p, w) in self.weigher.weigh(modes, &self.places).iter().enumerate() {
-                for (n, (slot, _)) in some.iter().enumerate() {
-                    let [low, middle, high] = [w.0[3 * n], w.0[3 * n + 1], w.0[3 * n + 2]];
-                    let coefficients = [middle, 0.5 * (high - low), 0.5 * (high + low) - middle];
-                    for (c, x) in coefficients.iter().enumerate() {
-                        self.weights[(3 * slot + c) * each + p] = *x as f32;
-                    }
+            let products = self.weigher.weigh(modes, &self.places);
+            for ((slot, _), n) in some.iter().zip(0..) {
+                let (constant, rest) = self.weights[3 * slot * each..3 * (slot + 1) * each].split_at_mut(each);
+                let (linear, square) = rest.split_at_mut(each);
+                for (((c, l), s), w) in constant.iter_mut().zip(linear).zip(square).zip(products) {
+                    let [low, middle, high] = [0, 1, 2].map(|third| w.0[3 * n + third]);
+                    *c = middle as f32;
+                    *l = (0.5 * (high - low)) as f32;
+                    *s = (0.5 * (high + low) - middle) as f32;
                 }
             }
         }
@@ -317,9 +220,8 @@ impl<'a> Worker<'a> {
         let columns = wide * n;
         let each = 3 * modes.reduced.iter().map(|b| b.products()).sum::<usize>();
         let weight = domain.weight as f32;
-        let [lo, hi] = meeting.window;
         // not all bins can be reached
-        let partial = self.weights.iter().any(|x| x.is_nan());
+        let partial = meeting.slice.thirds[bins.start * wide..bins.end * wide].iter().flatten().any(|x| x.is_nan());
         self.met.resize(modes.count);
         self.cell.resize(each, 0.0);
         for row in cells.clone() {
@@ -335,7 +237,11 @@ impl<'a> Worker<'a> {
                     continue;
                 }
                 let (energies, x, y, products) = sheet.at(row, column);
-                meeting.encounter([x, y], self.kf[bin - bins.start * wide], &mut self.met);
+                meeting.meet(energies, [x, y], self.kf[bin - bins.start * wide], &mut self.met);
+                let mut within_reach = self.met.within_reach().peekable();
+                if within_reach.peek().is_none() {
+                    continue;
+                }
                 let (j, inside) = place(column, n, wide);
                 for (w, (x, y)) in
                     self.cell.iter_mut().zip(self.row[j * each..].iter().zip(&self.row[(j + 1) * each..]))
@@ -349,82 +255,90 @@ impl<'a> Worker<'a> {
                 }
                 let (constant, rest) = self.cell.split_at(each / 3);
                 let (linear, square) = rest.split_at(each / 3);
-                let (mut mode, mut product, mut first) = (0, 0, 0);
-                let mut sum = [0.0f32; MOMENTS];
-                for block in &modes.reduced {
-                    let size = block.products();
-                    for _ in 0..block.modes {
-                        let energy = energies[mode];
-                        if (energy - 0.5 * (lo + hi)).abs() < self.met.reach[mode] + 0.5 * (hi - lo) {
-                            let t = ((2.0 * energy - lo - hi) / (hi - lo)).clamp(-1.0, 1.0);
-                            let weights = [constant, linear, square].map(|w| &w[first..first + size]);
-                            let strength = strength(weights, t, &products[product..product + size]) / energy.max(1e-9);
-                            for (sum, c) in
-                                sum.iter_mut().zip(meeting.response(energy, [x[mode], y[mode]], mode, &self.met))
-                            {
-                                *sum += strength * c;
-                            }
-                        }
-                        mode += 1;
-                        product += size;
-                    }
-                    first += size;
-                }
-                for (m, sum) in sum.iter().enumerate() {
-                    planes[m * columns + column] += weight * sum;
+                for mode in within_reach {
+                    let (first, product, size) = modes.places[mode];
+                    let weights = [constant, linear, square].map(|w| &w[first..first + size]);
+                    let energy = energies[mode];
+                    let strength = strength(weights, meeting.place(energy), &products[product..product + size]);
+                    self.encounters.push(column, strength, energy, [x[mode], y[mode]], &self.met, mode);
                 }
             }
+            meeting.add(&mut self.encounters, weight, planes, columns);
         }
     }
 
-    /// Sums the planes over the footprints of bins.
     fn gather(&mut self, one: &ForwardSlice, bins: Range<usize>, out: &mut [f64]) {
+        #[cfg(target_arch = "x86_64")]
+        if crate::spinwave::blocks::kernel::supported() {
+            // SAFETY: the features were just found on this machine
+            unsafe { self.gather_fused(one, bins, out) };
+            return;
+        }
+        self.gather_plain(one, bins, out);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn gather_fused(&mut self, one: &ForwardSlice, bins: Range<usize>, out: &mut [f64]) {
+        self.gather_plain(one, bins, out);
+    }
+
+    /// Sums the planes over the footprints of bins.
+    #[inline(always)]
+    fn gather_plain(&mut self, one: &ForwardSlice, bins: Range<usize>, out: &mut [f64]) {
         let raster = &self.image.raster;
         let n1 = raster.bins[1];
         let columns = raster.all(1) * raster.cells;
         let footprint = &one.footprint;
-        let [tall, wide] = footprint.size;
+        let wide = footprint.size[1];
         let per = 1.0 / (one.slice.window.1 - one.slice.window.0);
+        // footprints are padded by nothing: what they cover may end beyond a line
+        self.planes.resize(self.planes.len() + WIDE, 0.0);
         for (i, out) in bins.clone().zip(out.chunks_exact_mut(n1)) {
             footprint.row(i, &mut self.footprints);
+            let top = (i - bins.start) * raster.cells * MOMENTS * columns;
             for (j, out) in out.iter_mut().enumerate() {
                 let bin = (i + raster.margin[0]) * raster.all(1) + j + raster.margin[1];
                 if one.slice.thirds[bin].iter().any(|x| x.is_nan()) {
                     continue;
                 }
-                footprint.bin(&self.footprints, j, &mut self.footprint);
-                let left = (j + raster.margin[1]) * raster.cells - footprint.reach[1];
-                let top = (i - bins.start) * raster.cells;
-                let mut sum = 0.0f64;
-                for (line, shares) in self.footprint.chunks_exact(wide).enumerate().take(tall * MOMENTS) {
-                    let plane = &self.planes[(top * MOMENTS + line) * columns + left..][..wide];
-                    sum += f64::from(shares.iter().zip(plane).map(|(x, y)| x * y).sum::<f32>());
+                let ([before, after], inside) = footprint.around(&self.footprints, j);
+                let left = top + (j + raster.margin[1]) * raster.cells - footprint.reach[1];
+                let mut sums = [[0.0f32; WIDE]; 2];
+                for (line, (x, y)) in before.chunks_exact(wide).zip(after.chunks_exact(wide)).enumerate() {
+                    let plane = &self.planes[left + line * columns..][..wide];
+                    let parts = x.as_chunks::<WIDE>().0.iter().zip(y.as_chunks::<WIDE>().0);
+                    for ((x, y), p) in parts.zip(plane.as_chunks::<WIDE>().0) {
+                        for l in 0..WIDE {
+                            sums[0][l] += x[l] * p[l];
+                            sums[1][l] += y[l] * p[l];
+                        }
+                    }
                 }
+                let [before, after] = sums.map(|s| s.iter().map(|x| f64::from(*x)).sum::<f64>());
                 // what is left of nothing may be a little less
-                *out = (sum * per).max(0.0);
+                *out = ((before + f64::from(inside) * (after - before)) * per).max(0.0);
             }
         }
     }
 }
 
-/// Sum of products with weights that are a polynomial in `t`, in a fixed order of eight sums at once.
+/// Sum of products with weights that are a polynomial in `t`, in a fixed order of four sums at once.
 #[inline(always)]
 fn strength(weights: [&[f32]; 3], t: f32, products: &[f32]) -> f32 {
-    const SUMS: usize = 8;
-    let n = products.len();
-    let [constant, linear, square] = weights.map(|w| &w[..n]);
-    let one = |p: usize| (constant[p] + t * (linear[p] + t * square[p])) * products[p];
-    let whole = n - n % SUMS;
+    const SUMS: usize = 4;
+    let [constant, linear, square] = weights.map(|w| w.as_chunks::<SUMS>());
+    let (whole, rest) = products.as_chunks::<SUMS>();
     let mut sums = [0.0f32; SUMS];
-    for start in (0..whole).step_by(SUMS) {
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum += one(start + i);
+    for (((c, l), s), p) in constant.0.iter().zip(linear.0).zip(square.0).zip(whole) {
+        for i in 0..SUMS {
+            sums[i] += (c[i] + t * (l[i] + t * s[i])) * p[i];
         }
     }
-    for (sum, p) in sums.iter_mut().zip(whole..n) {
-        *sum += one(p);
+    for (((c, l), s), p) in constant.1.iter().zip(linear.1).zip(square.1).zip(rest) {
+        sums[0] += (c + t * (l + t * s)) * p;
     }
-    sums.iter().sum()
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 /// Bin before a cell's middle such that the next exists, and how far from its centre towards that.

@@ -224,8 +224,8 @@ impl<'a> Meeting<'a> {
 
     #[inline(always)]
     fn share(&self, e: &Encounter) -> f64 {
-        let curve = self.kernel.curve(e.beta, e.rho);
-        f64::from(curve.below(e.high) - curve.below(e.low))
+        let [high, low] = self.kernel.below(e.beta, e.rho, [e.high, e.low]);
+        f64::from(high - low)
     }
 
     /// Where in the slice, -1 to 1.

@@ -8,6 +8,10 @@
 //! What else moves the mismatch is many small things, taken for a Gaussian: the family has the share of the times as a
 //! second parameter.
 
+/// So many modes at a time.
+pub const PACK: usize = 8;
+pub type Pack = [f32; PACK];
+
 /// Distribution functions of rho sum_i (P_i - beta R_i) t_i / sigma + sqrt(1 - rho^2) x, x a standard Gaussian, for evenly
 /// spaced beta and rho.
 #[derive(Clone, Debug)]
@@ -57,89 +61,94 @@ impl TimingKernel {
         (self.first as f32, (self.first + self.step * (self.points - 1) as f64) as f32)
     }
 
-    /// The distribution function for one mode: beta of the nearest row, linear in rho.
+    /// Where the row of a mode starts, and how far it is from there to the next: beta of the nearest one, linear in rho.
     #[inline(always)]
-    pub fn curve(&self, beta: f32, rho: f32) -> Curve<'_> {
-        let place = (beta - self.first_beta as f32) / self.beta_step as f32;
-        let nearest = place.clamp(0.0, (self.betas - 1) as f32).round_ties_even() as usize;
+    fn row(&self, beta: f32, rho: f32) -> (usize, f32) {
+        let place = (beta - self.first_beta as f32) * (1.0 / self.beta_step as f32);
+        // max(0.0) and min replace NaN
+        let nearest = place.max(0.0).min((self.betas - 1) as f32).round_ties_even();
         let rho = rho.clamp(0.0, 1.0) * (self.rhos - 1) as f32;
-        let row = (rho as usize).min(self.rhos - 2);
-        let start = (nearest * self.rhos + row) * self.points;
-        let (low, high) = self.table[start..start + 2 * self.points].split_at(self.points);
-        let step = self.step as f32;
-        Curve { low, high, weight: rho - row as f32, first: self.first as f32, step, inverse: 1.0 / step }
+        let low = rho.min((self.rhos - 2) as f32).floor();
+        // SAFETY: neither NaN nor beyond the table
+        let row: i32 = unsafe { (nearest * self.rhos as f32 + low).to_int_unchecked() };
+        (row as usize * self.points, rho - low)
     }
-}
 
-/// Between two rows of a kernel.
-#[derive(Clone, Copy)]
-pub struct Curve<'a> {
-    low: &'a [[f32; 4]],
-    high: &'a [[f32; 4]],
-    weight: f32,
-    first: f32,
-    step: f32,
-    inverse: f32,
-}
-
-impl Curve<'_> {
+    /// The point below `x` standard deviations, and how far it is from there in steps.
     #[inline(always)]
     fn place(&self, x: f32) -> (usize, f32) {
-        let x = ((x - self.first) * self.inverse).max(0.0);
-        let last = (self.low.len() - 2) as f32;
+        let x = ((x - self.first as f32) * (1.0 / self.step as f32)).max(0.0);
+        let last = (self.points - 2) as f32;
         // SAFETY: neither NaN, which max(0.0) replaces, nor beyond the table
         let column: i32 = unsafe { x.min(last).to_int_unchecked() };
         (column as usize, x - column as f32)
     }
 
-    /// What a point of both rows holds, between them: all that follows is linear in it.
+    /// What a point of a row and of the next holds, between them: all that follows is linear in it.
     #[inline(always)]
-    fn between(&self, column: usize) -> [f32; 4] {
-        let (low, high) = (&self.low[column], &self.high[column]);
-        std::array::from_fn(|i| low[i] + self.weight * (high[i] - low[i]))
+    fn between(&self, point: usize, weight: f32) -> [f32; 4] {
+        debug_assert!(point + self.points < self.table.len());
+        // SAFETY: `row` and `place` give points within the table, and a row that has a next one
+        let (low, high) = unsafe { (self.table.get_unchecked(point), self.table.get_unchecked(point + self.points)) };
+        std::array::from_fn(|i| low[i] + weight * (high[i] - low[i]))
     }
 
-    /// Probability to lie below `x` standard deviations.
+    /// Probability that a mode is met at a mismatch below `x` standard deviations.
     #[inline(always)]
-    pub fn below(&self, x: f32) -> f32 {
-        let (column, inside) = self.place(x);
-        let [f, _, _, next] = self.between(column);
-        f + inside.min(1.0) * (next - f)
-    }
-
-    /// The same, its integral, and that one's, of four arguments at once: (3, 4).
-    #[inline(always)]
-    fn up_to(&self, x: [f32; 4]) -> [[f32; 4]; 3] {
-        let places = x.map(|x| self.place(x));
-        let points = places.map(|(column, _)| self.between(column));
-        let d = self.step;
-        let mut out = [[0.0; 4]; 3];
-        for i in 0..4 {
-            let (inside, [f, g, h, next]) = (places[i].1, points[i]);
-            // beyond the last point the function is constant
-            let (part, over) = (inside.min(1.0), (inside - 1.0).max(0.0));
-            let rise = next - f;
-            let end = f + part * rise;
-            let once = g + d * part * (f + 0.5 * part * rise);
-            let twice = h + d * part * (g + d * part * (0.5 * f + part * rise / 6.0));
-            out[0][i] = end;
-            out[1][i] = once + d * over * end;
-            out[2][i] = twice + d * over * (once + 0.5 * d * over * end);
-        }
-        out
+    pub fn below(&self, beta: f32, rho: f32, x: [f32; 2]) -> [f32; 2] {
+        let (start, weight) = self.row(beta, rho);
+        x.map(|x| {
+            let (column, inside) = self.place(x);
+            let [f, _, _, next] = self.between(start + column, weight);
+            f + inside.min(1.0) * (next - f)
+        })
     }
 
     /// For u uniform in (-1/2, 1/2), a factor `width` > 0 and both of `x`: probability to lie below `x` + `width` u, its
-    /// derivative in x, and the mean of u times the probability.
+    /// derivative in x, and the mean of u times the probability. Of modes that have nothing to do with each other.
     #[inline(always)]
-    pub fn below_with_box(&self, x: [f32; 2], width: f32) -> [[f32; 3]; 2] {
-        let half = 0.5 * width;
-        let [f, g, h] = self.up_to([x[0] + half, x[1] + half, x[0] - half, x[1] - half]);
-        let per = 1.0 / width;
-        [0, 1].map(|i| {
-            let ([f1, g1, h1], [f0, g0, h0]) = ([f[i], g[i], h[i]], [f[i + 2], g[i + 2], h[i + 2]]);
-            [(g1 - g0) * per, (f1 - f0) * per, (0.5 * (g1 + g0) - (h1 - h0) * per) * per]
-        })
+    pub fn below_with_box(&self, beta: &Pack, rho: &Pack, x: &[Pack; 2], width: &Pack) -> [[Pack; 3]; 2] {
+        let (mut starts, mut weights) = ([0; PACK], [0.0; PACK]);
+        for l in 0..PACK {
+            (starts[l], weights[l]) = self.row(beta[l], rho[l]);
+        }
+        // function, integral and its integral at both ends of both boxes
+        let mut ends = [[[0.0f32; PACK]; 3]; 4];
+        for (e, out) in ends.iter_mut().enumerate() {
+            let side = if e < 2 { 0.5 } else { -0.5 };
+            let (mut columns, mut inside) = ([0; PACK], [0.0; PACK]);
+            for l in 0..PACK {
+                (columns[l], inside[l]) = self.place(x[e % 2][l] + side * width[l]);
+            }
+            let mut points = [[0.0; 4]; PACK];
+            for l in 0..PACK {
+                points[l] = self.between(starts[l] + columns[l], weights[l]);
+            }
+            let d = self.step as f32;
+            for l in 0..PACK {
+                let [f, g, h, next] = points[l];
+                // beyond the last point the function is constant
+                let (part, over) = (inside[l].min(1.0), (inside[l] - 1.0).max(0.0));
+                let rise = next - f;
+                let end = f + part * rise;
+                let once = g + d * part * (f + 0.5 * part * rise);
+                let twice = h + d * part * (g + d * part * (0.5 * f + part * rise * (1.0 / 6.0)));
+                out[0][l] = end;
+                out[1][l] = once + d * over * end;
+                out[2][l] = twice + d * over * (once + 0.5 * d * over * end);
+            }
+        }
+        let mut out = [[[0.0; PACK]; 3]; 2];
+        for (i, out) in out.iter_mut().enumerate() {
+            let ([f1, g1, h1], [f0, g0, h0]) = (&ends[i], &ends[i + 2]);
+            for l in 0..PACK {
+                let per = 1.0 / width[l];
+                out[0][l] = (g1[l] - g0[l]) * per;
+                out[1][l] = (f1[l] - f0[l]) * per;
+                out[2][l] = (0.5 * (g1[l] + g0[l]) - (h1[l] - h0[l]) * per) * per;
+            }
+        }
+        out
     }
 }
 
@@ -163,21 +172,23 @@ mod tests {
     #[test]
     fn a_box_is_integrated_over() {
         let kernel = triangle();
-        let curve = kernel.curve(0.0, 0.3);
+        let found_below = |x: f32| kernel.below(0.0, 0.3, [x, x])[0];
         for width in [0.1f32, 0.7, 2.0, 6.5] {
             for x in [-3.4f32, -0.6, 0.0, 0.35, 2.0, 4.0] {
                 let n = 4000;
                 let (mut below, mut mean) = (0.0, 0.0);
                 for i in 0..n {
                     let u = (i as f32 + 0.5) / n as f32 - 0.5;
-                    let p = f64::from(curve.below(x + width * u)) / f64::from(n);
+                    let p = f64::from(found_below(x + width * u)) / f64::from(n);
                     (below, mean) = (below + p, mean + p * f64::from(u));
                 }
-                let [[found, slope, first], other] = curve.below_with_box([x, x], width);
-                assert_eq!([found, slope, first], other);
+                let all = |x: f32| [x; PACK];
+                let both = kernel.below_with_box(&all(0.0), &all(0.3), &[all(x), all(x)], &all(width));
+                assert!(both.iter().all(|one| one.iter().zip(both[0]).all(|(a, b)| *a == [b[0]; PACK])));
+                let [found, slope, first] = both[0].map(|a| a[0]);
                 assert!((f64::from(found) - below).abs() < 1e-4, "{width} {x}: {found} {below}");
                 assert!((f64::from(first) - mean).abs() < 2e-4, "{width} {x}: {first} {mean}");
-                let expected = (curve.below(x + 0.5 * width) - curve.below(x - 0.5 * width)) / width;
+                let expected = (found_below(x + 0.5 * width) - found_below(x - 0.5 * width)) / width;
                 assert!((slope - expected).abs() < 1e-5);
             }
         }

@@ -10,6 +10,7 @@ pub mod forward;
 pub mod grid;
 pub mod image;
 pub mod kernel;
+pub mod meeting;
 pub mod mosaic;
 pub mod nodes;
 pub mod normal;

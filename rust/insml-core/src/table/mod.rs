@@ -30,6 +30,8 @@ pub struct Modes<'a> {
     /// Modes, and products of all modes.
     pub count: usize,
     pub width: usize,
+    /// Of each mode: the first weight, the first product, and how many there are.
+    pub places: Vec<(usize, usize, usize)>,
     /// The two components: xi_j = basis_j . k, k in r.l.u. of the magnetic cell.
     pub basis: [Vec3; 2],
     /// What has to be whole, times G, for modes at k + G to be those at k.
@@ -50,8 +52,16 @@ impl<'a> Modes<'a> {
         let reduced: Vec<Reduced> = plan.blocks.iter().map(|b| Reduced::new(b, plan.classes.len())).collect();
         let count = reduced.iter().map(|r| r.modes).sum();
         let width = reduced.iter().map(|r| r.modes * r.products()).sum();
+        let (mut places, mut weight, mut product) = (Vec::with_capacity(count), 0, 0);
+        for block in &reduced {
+            for _ in 0..block.modes {
+                places.push((weight, product, block.products()));
+                product += block.products();
+            }
+            weight += block.products();
+        }
         let repeats = splitting.repeats(amplitudes);
-        Ok(Some(Self { hamiltonian, amplitudes, plan, reduced, count, width, basis, repeats }))
+        Ok(Some(Self { hamiltonian, amplitudes, plan, reduced, count, width, places, basis, repeats }))
     }
 
     fn classes(&self) -> &[Class] {

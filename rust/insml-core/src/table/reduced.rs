@@ -8,7 +8,6 @@
 use crate::lanes::{Complex, Real, Scalar};
 use crate::spinwave::blocks::plan::Rows;
 use crate::spinwave::derivative::plan::BlockPlan;
-use crate::vec3::CVec3;
 use num_complex::Complex64;
 use std::f64::consts::FRAC_1_SQRT_2;
 
@@ -21,8 +20,41 @@ pub struct Reduced {
     pub real: bool,
     /// B, row by row, as long as t.
     pub basis: Vec<Vec<Complex64>>,
-    /// D_c: for each class, for each component of z.
-    columns: Vec<Vec<CVec3>>,
+    /// D: for each component of z, what classes add to each component of G.
+    columns: Vec<[Entries; 3]>,
+}
+
+/// Classes with their factors, real and imaginary parts by themselves: hardly any class has both, and most have none.
+#[derive(Clone, Debug)]
+struct Entries {
+    real: Vec<(usize, f64)>,
+    imaginary: Vec<(usize, f64)>,
+}
+
+impl Entries {
+    fn of(all: &[Complex64], least: f64) -> Self {
+        let part = |of: fn(&Complex64) -> f64| {
+            all.iter().map(of).enumerate().filter(|(_, x)| x.abs() > least).collect::<Vec<(usize, f64)>>()
+        };
+        Self { real: part(|x| x.re), imaginary: part(|x| x.im) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.real.is_empty() && self.imaginary.is_empty()
+    }
+
+    #[inline(always)]
+    fn sum(&self, weights: &[Complex]) -> Complex {
+        let mut sum = Complex::ZERO;
+        for &(class, x) in &self.real {
+            sum += weights[class].scale(Real::splat(x));
+        }
+        for &(class, y) in &self.imaginary {
+            let turned = Complex { re: -weights[class].im, im: weights[class].re };
+            sum += turned.scale(Real::splat(y));
+        }
+        sum
+    }
 }
 
 impl Reduced {
@@ -44,24 +76,20 @@ impl Reduced {
             }
         }
         let basis = span(&all, block.real);
-        let columns = (0..classes)
-            .map(|c| {
-                basis
-                    .iter()
-                    .map(|b| {
-                        let mut column = [Complex64::ZERO; 3];
-                        for (r, direction) in directions.iter().enumerate() {
-                            // B has conjugate entries, so that z = B t and row = sum of (row . B^+) B
-                            let along: Complex64 = all[r * classes + c].iter().zip(b).map(|(x, y)| x * y.conj()).sum();
-                            for a in 0..3 {
-                                column[a] += direction[a] * along;
-                            }
-                        }
-                        column
-                    })
-                    .collect()
+        let columns: Vec<[Vec<Complex64>; 3]> = basis
+            .iter()
+            .map(|b| {
+                // B has conjugate entries, so that z = B t and row = sum of (row . B^+) B
+                let along: Vec<Complex64> =
+                    all.iter().map(|row| row.iter().zip(b).map(|(x, y)| x * y.conj()).sum()).collect();
+                std::array::from_fn(|a| {
+                    let of = |c: usize| directions.iter().enumerate().map(|(r, d)| d[a] * along[r * classes + c]).sum();
+                    (0..classes).map(of).collect()
+                })
             })
             .collect();
+        let largest = columns.iter().flatten().flatten().map(|x| x.norm()).fold(0.0, f64::max);
+        let columns = columns.iter().map(|c| c.each_ref().map(|c| Entries::of(c, NOTHING * largest))).collect();
         Self { modes: block.particles, real: block.real, basis, columns }
     }
 
@@ -99,14 +127,12 @@ impl Reduced {
         room.clear();
         for i in 0..rank {
             let mut g = [Complex::ZERO; 3];
-            for (w, columns) in weights.iter().zip(&self.columns) {
-                for (g, d) in g.iter_mut().zip(&columns[i]) {
-                    *g = g.plus(*w, Complex { re: Real::splat(d.re), im: Real::splat(d.im) });
-                }
-            }
             let mut along = Complex::ZERO;
-            for (g, q) in g.iter().zip(q_hat) {
-                along += g.scale(*q);
+            for a in 0..3 {
+                if !self.columns[i][a].is_empty() {
+                    g[a] = self.columns[i][a].sum(weights);
+                    along += g[a].scale(q_hat[a]);
+                }
             }
             room.push((g, along));
         }
@@ -114,8 +140,10 @@ impl Reduced {
             for j in i..rank {
                 let ((x, p), (y, q)) = (&room[i], &room[j]);
                 let mut w = -(p.conj() * *q);
-                for (x, y) in x.iter().zip(y) {
-                    w = w.plus(x.conj(), *y);
+                for a in 0..3 {
+                    if !self.columns[i][a].is_empty() && !self.columns[j][a].is_empty() {
+                        w = w.plus(x[a].conj(), y[a]);
+                    }
                 }
                 if i == j {
                     out.push(w.re);
