@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.datasets import smooth_fields
+from insml.datasets.counting import whole_counts
 from insml.datasets.coverage import missing_tubes, patches
 from insml.datasets.displacement import mixed, moved
 from insml.datasets.placement import Placement
@@ -216,7 +217,9 @@ class Corruption:
         mean = np.maximum(signal, 0)
         mean += subtracted[:, None, None]
         if whole is not None and relative > 0:
-            noise = (whole.poisson(mean / unit) * unit - mean).astype(np.float32)
+            noise = whole_counts(mean / unit, noise, whole)
+            noise *= unit
+            noise -= mean
         else:
             mean *= unit
             noise *= np.sqrt(mean, out=mean)

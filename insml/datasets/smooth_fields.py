@@ -27,7 +27,8 @@ def backgrounds(rng: np.random.Generator, shape: tuple[int, ...], amplitude: Flo
     """(n, n0, n1) sums of a constant, a paraboloid about a point in or near the tile, and an irregular field.
 
     ``amplitude`` : (n,) of about what size.
-    One matrix product: rows carry the slice's weights, columns the basis 1, v, v^2 and the knots' interpolation.
+    A matrix product of each slice: rows carry its weights, columns the basis 1, v, v^2 and the knots' interpolation. In one
+    product for all, threads of BLAS would wait for each other where images are made by several threads.
     """
     n, n0, n1 = shape
     weight = rng.standard_normal((3, n, 1, 1), np.float32) / np.float32(np.sqrt(3))
@@ -39,7 +40,7 @@ def backgrounds(rng: np.random.Generator, shape: tuple[int, ...], amplitude: Flo
     rows[..., 1:2] = -2 * weight[1] * centre[1]
     rows[..., 2:3] = weight[1]
     rows[..., 3:] = _interpolation(n0) @ (weight[2] * knots(rng, n))
-    return np.asarray((rows.reshape(-1, 3 + _KNOTS) @ _basis(n1)).reshape(shape))
+    return np.asarray(rows @ _basis(n1))
 
 
 @lru_cache(maxsize=8)

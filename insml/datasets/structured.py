@@ -91,8 +91,10 @@ class StructuredBackground:
         shapes = _gaussian((q.reshape(-1) - middle[..., None]) / sigma[..., None])
         run = placement.index
         weights = strength[run] * np.exp(-placement.depth[:, None] / decay[run]) * level[:, None]
-        out = np.matmul(weights.astype(np.float32)[:, None], shapes[run])
-        return np.asarray(out.reshape(placement.shape))
+        out = np.empty((len(run), q.size), np.float32)
+        for number, members in enumerate(placement.members):
+            out[members] = weights[members].astype(np.float32) @ shapes[number]
+        return out.reshape(placement.shape)
 
     def _cones(self, rng: np.random.Generator, placement: Placement, level: Float32) -> Float32:
         runs, n0, n1 = placement.runs, *placement.q.shape
@@ -106,11 +108,14 @@ class StructuredBackground:
         # |Q| from a tip, with the tile's largest step for a pixel
         away = placement.pixel * np.hypot(np.arange(n0)[:, None] - tips[..., 0, None, None],
                                           np.arange(n1) - tips[..., 1, None, None])
-        run, slope = placement.index, placement.share
-        shapes = away.astype(np.float32)[run] - (reach[run] * slope[:, None]).astype(np.float32)[..., None, None]
-        shapes /= width[run][..., None, None]
-        strength = (height[run] * level[:, None]).astype(np.float32)
-        return np.asarray(np.einsum("sc,scij->sij", strength, _gaussian(shapes)))
+        away = away.astype(np.float32) / width[..., None, None]
+        out = np.empty(placement.shape, np.float32)
+        for run, members in enumerate(placement.members):
+            surface = placement.share[members, None] * (reach[run] / width[run])
+            shapes = _gaussian(away[run] - surface.astype(np.float32)[..., None, None])
+            shapes *= (height[run] * level[members, None]).astype(np.float32)[..., None, None]
+            out[members] = shapes.sum(1)
+        return out
 
     def _spurions(self, rng: np.random.Generator, placement: Placement, level: Float32) -> Float32:
         (n0, n1), shape = placement.q.shape, (placement.runs, _SPURIONS)

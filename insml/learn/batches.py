@@ -16,6 +16,7 @@ from insml.learn.form import Form
 
 Indices = NDArray[np.int64]
 Address = tuple[int, int]  # (image, counter of its draw)
+_WATCHED, _CALIBRATING = 150, 300  # images of each class; more are worth more in training
 _HELD_OUT = 1 << 40  # draws beyond every epoch's
 
 
@@ -29,12 +30,13 @@ class Split:
 
 
 def split(labels: NDArray[np.int64], classes: int, validation: float, calibration: float, seed: int) -> Split:
-    """Shares of each class's images, at least two for every purpose."""
+    """Shares of each class's images, at least two for every purpose; at most 150 to watch and 300 to calibrate by."""
     rng = np.random.default_rng([seed, 0])
     parts: tuple[list[Indices], list[Indices], list[Indices]] = ([], [], [])
     for c in range(classes):
         images = rng.permutation(np.flatnonzero(labels == c))
-        n_validation, n_calibration = (max(2, round(share * len(images))) for share in (validation, calibration))
+        n_validation, n_calibration = (min(max(2, round(share * len(images))), most)
+                                       for share, most in ((validation, _WATCHED), (calibration, _CALIBRATING)))
         if len(images) - n_validation - n_calibration < 2:
             raise InsmlError(f"training set: expected at least 6 images of each candidate, and some left beside "
                              f"validation and calibration, found {len(images)} of candidate {c}")

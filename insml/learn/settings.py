@@ -27,7 +27,8 @@ class TrainingSettings:
     fold : whether images are folded by the mirrors they may be reflected by (``Corruption.mirror``).
     parameters : weight of a readout of the images' own parameters, beside the method's loss. A class is one bit of an
         image; its parameters say what features must tell apart, so fewer images are needed. 0 leaves it out.
-    validation, calibration : shares of the images that are held out to watch, and to calibrate.
+    validation, calibration : shares of the images that are held out to watch, and to calibrate; at most 150 and 300 of
+        each class.
     draws : corruptions of each image for the feature density and for calibration.
     device : "cpu", "cuda", or "auto": cuda where there is one.
     precision : "float32", or "bfloat16" for the network in training steps. Heads, losses, steps that differentiate by the

@@ -1,11 +1,15 @@
+import copy
 import math
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from insml.errors import InsmlError
-from insml.learn.uncertainty.duq import DuqHead, gradient_penalty, kernel_loss
+from insml.learn.method import Batch
+from insml.learn.networks.backbone import Backbone, MapLayer
+from insml.learn.uncertainty.duq import Duq, DuqHead, gradient_penalty, kernel_loss
 
 
 def batch(seed: int = 0, n: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
@@ -80,3 +84,37 @@ def test_penalty_is_its_formula() -> None:
     log_kernel = torch.stack([0.1 * (x @ direction), torch.full((4,), -1.0)], 1)
     norm = 0.1 * (0.1 * (x @ direction)).exp() * direction.norm()
     torch.testing.assert_close(gradient_penalty(log_kernel, x), ((norm - 1) ** 2).mean())
+
+
+@pytest.mark.parametrize("two_modes", [False, True])
+def test_centroids_follow_features_of_evaluation(two_modes: bool) -> None:
+    class Plain(Backbone):
+        n_features = 4
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(4) if two_modes else nn.Identity()
+            self.readout = nn.Linear(4, 2)
+
+        def pooled(self, x: torch.Tensor) -> list[torch.Tensor]:
+            return [self.norm(x.flatten(1))]
+
+        def features(self, pooled: torch.Tensor) -> torch.Tensor:
+            return pooled
+
+        def maps(self) -> dict[str, MapLayer]:
+            return {}
+
+    torch.manual_seed(0)
+    method = Duq(Plain(), 2, size=3)
+    x, onehot = torch.randn(6, 1, 2, 2), functional.one_hot(torch.arange(6) % 2, 2).float()
+    assert method.backbone.has_two_modes == two_modes
+    before = method.train().backbone(x)
+    expected = copy.deepcopy(method.head).eval()
+    method.eval()
+    expected.update_centroids(method.backbone(x) if two_modes else before, onehot)
+    method.after_step(Batch(x, before, onehot, 0.0, 0, 6))
+    assert torch.equal(method.head.sums, expected.sums)
+    assert not torch.equal(method.head.sums, Duq(Plain(), 2, size=3).head.sums)
+    if two_modes:  # what a batch in training says of itself is another thing
+        assert not torch.allclose(before, method.backbone(x))

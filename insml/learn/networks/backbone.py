@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from insml.mosaic import MosaicLayout
 
 
+_OF_TWO_MODES = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+
+
 @dataclass(frozen=True)
 class MapLayer:
     """A layer for activation maps. Output (i, j) is centred on ``first + stride * (i, j)`` of what it sees: the image with
@@ -52,6 +55,11 @@ class Backbone(nn.Module, ABC):
         fewer_bits = self.training and not x.requires_grad and self.precision != torch.float32
         with torch.autocast(x.device.type, torch.bfloat16, enabled=fewer_bits):
             return self.features(self.pooled(x)[-1]).to(x.dtype)
+
+    @property
+    def has_two_modes(self) -> bool:
+        """Whether it is another function in training than in evaluation: with dropout or batch normalisation."""
+        return any(isinstance(module, _OF_TWO_MODES) for module in self.modules())
 
     def logits(self, x: Tensor) -> Tensor:
         """(batch, classes) of the readout."""

@@ -64,7 +64,7 @@ class DuqHead(nn.Module):
 
     @torch.no_grad()
     def update_centroids(self, features: Tensor, onehot: Tensor) -> None:
-        """Move the centroids towards a batch; ``features`` are those of the network after its optimiser step.
+        """Move the centroids towards a batch, whose features are those of a network in evaluation mode.
 
         With gamma = 1 nothing moves. Refused in training mode, where features are not those of a prediction.
         """
@@ -145,8 +145,11 @@ class Duq(Method):
 
     def after_step(self, batch: Batch) -> None:
         if self.head.gamma < 1:
+            # where a network is one function in training and evaluation, features are at hand: one step old, at the price
+            # of no forward pass
             with torch.no_grad():
-                self.head.update_centroids(self.backbone(batch.x), batch.onehot)
+                features = self.backbone(batch.x) if self.backbone.has_two_modes else batch.features.detach()
+                self.head.update_centroids(features, batch.onehot)
 
     def epistemic(self, draws: Tensor) -> Tensor:
         """1 - the largest kernel."""
