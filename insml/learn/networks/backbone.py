@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from insml.mosaic import MosaicLayout
 
-
 _OF_TWO_MODES = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
 
 
