@@ -16,3 +16,14 @@ def appearance(stacks: NDArray[np.float32]) -> NDArray[np.float64]:
     x = np.asarray(stacks, np.float64)
     parts = (x.mean((2, 3)), x.std((2, 3)), (x**3).mean((2, 3)), (x[:, :, 1:] * x[:, :, :-1]).mean((2, 3)))
     return np.concatenate(parts, axis=1)
+
+
+def gaps(looks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 2) of :func:`appearance`: share of slices without anything to see, and of the longest stretch of them side by
+    side, as a run that was not measured leaves."""
+    empty = looks[:, looks.shape[1] // 4:looks.shape[1] // 2] == 0
+    longest = stretch = np.zeros(len(empty))
+    for column in empty.T:
+        stretch = np.where(column, stretch + 1, 0)
+        longest = np.maximum(longest, stretch)
+    return np.stack([empty.mean(1), longest / empty.shape[1]], axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from insml.learn.appearance import appearance
+from insml.learn.appearance import appearance, gaps
 from insml.learn.evaluation_mode import evaluation_mode
 from insml.learn.method import Method
 
@@ -64,6 +64,11 @@ class Record:
         """The pooled layer in the middle. The last features keep only what tells the candidates apart, so they can miss
         images that are strange in all other respects."""
         return self.pooled[(len(self.pooled) - 1) // 2]
+
+    @property
+    def gaps(self) -> NDArray[np.float64]:
+        """(n, 2) :func:`insml.learn.appearance.gaps` of the stacks."""
+        return gaps(self.appearance)
 
 
 def _array(parts: object) -> NDArray[np.float64]:

@@ -15,7 +15,8 @@ from insml.learn.uncertainty.density import FeatureDensity
 Array = NDArray[np.float64]
 
 #: What densities are of, by name.
-PARTS = ("middle", "appearance")
+PARTS = ("middle", "appearance", "gaps")
+_LEAST_SPREAD = 0.02
 
 
 class Part(NamedTuple):
@@ -31,8 +32,9 @@ class Strangeness:
     """The sum of the scores of several densities, each in standard deviations of held-out simulations.
 
     parts : by what they are of: "middle", what the network's middle layer finds (``Record.middle``), strange for other
-    physics; "appearance", moments of the slices themselves (``Record.appearance``), strange for other backgrounds. Files of
-    earlier versions have "middle" alone, as it is.
+    physics; "appearance", moments of the slices themselves (``Record.appearance``), strange for other backgrounds; "gaps",
+    how many slices are missing and how many side by side (``Record.gaps``). Files of earlier versions have "middle" alone,
+    as it is.
     """
 
     parts: Mapping[str, Part]
@@ -47,9 +49,11 @@ class Strangeness:
         """Densities of training images (labels (n,)), scales of others that were held out."""
         parts = {}
         for name in PARTS:
-            density = FeatureDensity.fit(getattr(known, name), labels, classes)
+            # a slice more or less is nothing strange where none was ever missing
+            blur = 1 / (known.appearance.shape[1] // 4) if name == "gaps" else 0.0
+            density = FeatureDensity.fit(getattr(known, name), labels, classes, blur=blur)
             usual = density.score(getattr(held_out, name))
-            parts[name] = Part(density, float(usual.mean()), max(float(usual.std()), 1e-12))
+            parts[name] = Part(density, float(usual.mean()), max(float(usual.std()), _LEAST_SPREAD))
         return cls(parts)
 
     def __call__(self, record: Record) -> Array:

@@ -3,19 +3,23 @@
 import numpy as np
 import pytest
 
-from insml.learn.appearance import appearance
+from insml.learn.appearance import appearance, gaps
 from insml.learn.record import Record
 from insml.learn.strangeness import PARTS, Strangeness
 from insml.learn.uncertainty.density import FeatureDensity
 
-N, D = 600, 5
+N, D, SLICES = 600, 5, 6
 
 
-def record(seed: int, middle: float = 0.0, looks: float = 0.0) -> Record:
-    """Unit Gaussians, all features of either kind moved by so much."""
+def record(seed: int, middle: float = 0.0, looks: float = 0.0, missing: int = 0) -> Record:
+    """Unit Gaussians, all features of either kind moved by so much; one slice in ten, and the first so many, missing."""
     rng = np.random.default_rng(seed)
+    moments = rng.normal(looks, 1, (N, 4, SLICES))
+    empty = rng.random((N, SLICES)) < 0.1
+    empty[:, :missing] = True
+    np.copyto(moments[:, 1], 0, where=empty)
     return Record(np.zeros((N, 2)), np.zeros(N), (rng.normal(middle, 1, (N, D)),), np.zeros((N, 1)),
-                  rng.normal(looks, 1, (N, D)))
+                  moments.reshape(N, -1))
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +44,36 @@ def test_held_out_images_set_the_scale(strangeness: Strangeness) -> None:
         assert each.std() == pytest.approx(1)
 
 
+def test_gaps_count_slices_and_stretches() -> None:
+    stacks = np.random.default_rng(1).normal(0, 1, (3, 6, 4, 4)).astype(np.float32)
+    stacks[1, [0, 2, 3]] = 0
+    stacks[2] = 0
+    np.testing.assert_allclose(gaps(appearance(stacks)), [[0, 0], [3 / 6, 2 / 6], [1, 1]])
+
+
+def test_a_missing_slice_is_strange_where_none_was_missing_but_not_endlessly() -> None:
+    whole = record(1)
+    looks = np.where(whole.appearance == 0, 1.0, whole.appearance)
+    whole = Record(whole.scores, whole.epistemic, whole.pooled, whole.features, looks)
+    strangeness = Strangeness.fit(whole, np.arange(N) % 2, 2, whole)
+    one, all_of_them = (strangeness.each(record(2, missing=m))["gaps"] for m in (1, SLICES))
+    assert one.min() < 100
+    assert all_of_them.min() > one.min()
+
+
 @pytest.mark.parametrize("strange", [{"middle": 4.0}, {"looks": 4.0}])
 def test_either_kind_is_enough_to_be_strange(strange: dict[str, float], strangeness: Strangeness) -> None:
     usual, odd = strangeness(record(3)), strangeness(record(4, **strange))
     assert odd.min() > np.quantile(usual, 0.999)
     each = strangeness.each(record(4, **strange))
-    np.testing.assert_allclose(odd, each["middle"] + each["appearance"], rtol=1e-12)
+    np.testing.assert_allclose(odd, sum(each.values()), rtol=1e-12)
     quiet = each["appearance" if "middle" in strange else "middle"]
     assert abs(quiet.mean()) < 0.2
+
+
+def test_a_run_that_is_missing_is_strange(strangeness: Strangeness) -> None:
+    usual, odd = (strangeness.each(record(3, missing=m))["gaps"] for m in (0, 4))
+    assert np.median(odd) > np.quantile(usual, 0.99)
 
 
 def test_contents_make_the_same_score(strangeness: Strangeness) -> None:

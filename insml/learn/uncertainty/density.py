@@ -25,11 +25,12 @@ class FeatureDensity:
     factors: Array
 
     @classmethod
-    def fit(cls, features: Array, labels: NDArray[np.int64], classes: int) -> FeatureDensity:
-        """Mean and shrunk covariance of each class; features (n, d), labels (n,)."""
+    def fit(cls, features: Array, labels: NDArray[np.int64], classes: int, blur: float = 0.0) -> FeatureDensity:
+        """Mean and shrunk covariance of each class, through a Gaussian of sigma ``blur``; features (n, d), labels (n,)."""
         groups = [np.asarray(features[labels == c], float) for c in range(classes)]
+        more = blur**2 * np.eye(features.shape[1])
         return cls(np.stack([g.mean(0) for g in groups]),
-                   np.stack([np.linalg.cholesky(shrunk_covariance(g)) for g in groups]))
+                   np.stack([np.linalg.cholesky(shrunk_covariance(g) + more) for g in groups]))
 
     def score(self, features: Array) -> Array:
         """(n,) strangeness: -2/d times the log density, up to a constant; larger is stranger.
