@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from insml.learn.form import Form
 Indices = NDArray[np.int64]
 Address = tuple[int, int]  # (image, counter of its draw)
 _WATCHED, _CALIBRATING = 150, 300  # images of each class; more are worth more in training
+_EPOCHS_A_DRAW = 2  # spoiling an image costs as much as learning from it
+_KEPT = 1 << 30     # bytes of spoilt images that are kept for the next epoch
 _HELD_OUT = 1 << 40  # draws beyond every epoch's
 
 
@@ -52,17 +55,25 @@ def epoch_order(images: Indices, seed: int, epoch: int) -> Indices:
 
 
 class Loader:
-    """Corrupted images in the form networks see. What is drawn depends on (seed, address) only, not on threads."""
+    """Corrupted images in the form networks see. What is drawn depends on (seed, address) only, not on threads, nor on
+    what is kept of the epoch before."""
 
     def __init__(self, data: TrainingSet, corruption: Corruption, form: Form, seed: int, executor: Executor) -> None:
         self.data, self.corruption, self.form, self.seed, self.executor = data, corruption, form, seed, executor
+        self._kept: dict[Address, NDArray[np.float32]] = {}
+        self._most_kept = _KEPT // (4 * math.prod(form.layout.stack_shape))
 
     def epoch(self, epoch: int, batches: Sequence[Indices]) -> Iterator[tuple[NDArray[np.float32], Indices]]:
-        """Stacks and image numbers, batch by batch; the next batch is prepared while one is used."""
-        addresses = [[(int(i), epoch * len(self.data) + int(i)) for i in batch] for batch in batches]
+        """Stacks and image numbers, batch by batch; the next batch is prepared while one is used. Two epochs see the same
+        draws."""
+        draw, again = divmod(epoch, _EPOCHS_A_DRAW)
+        if again == 0:
+            self._kept.clear()
+        addresses = [[(int(i), draw * len(self.data) + int(i)) for i in batch] for batch in batches]
         waiting = [self.executor.submit(self._image, a) for a in addresses[0]]
         for number, batch in enumerate(batches):
             images = [future.result() for future in waiting]
+            self._kept |= dict(zip(addresses[number], images[:max(0, self._most_kept - len(self._kept))], strict=False))
             if number + 1 < len(batches):
                 waiting = [self.executor.submit(self._image, a) for a in addresses[number + 1]]
             yield np.stack(images), batch
@@ -73,5 +84,7 @@ class Loader:
         return np.stack(list(self.executor.map(self._image, [(int(i), counter + int(i)) for i in images])))
 
     def _image(self, address: Address) -> NDArray[np.float32]:
+        if address in self._kept:
+            return self._kept[address]
         image, counter = address
         return self.form(*self.corruption.apply(self.data.clean[image], self.seed, counter))

@@ -29,7 +29,7 @@ class TrainingSettings:
         image; its parameters say what features must tell apart, so fewer images are needed. 0 leaves it out.
     validation, calibration : shares of the images that are held out to watch, and to calibrate; at most 150 and 300 of
         each class.
-    draws : corruptions of each image for the feature density and for calibration.
+    draws : corruptions of each image for calibration, and for the feature density where images are few.
     device : "cpu", "cuda", or "auto": cuda where there is one.
     precision : "float32", or "bfloat16" for the network in training steps. Heads, losses, steps that differentiate by the
         stacks (a second backward pass is not faster) and everything that is predicted stay float32.

@@ -23,6 +23,8 @@ from insml.learn.settings import TrainingSettings
 from insml.learn.strangeness import Strangeness
 from insml.learn.trainer import Progress, Trainer
 
+_ENOUGH = 12_000  # images, all draws together, that densities are fitted to
+
 
 def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingSettings, *,
           checkpoint: Path | None = None, progress: Progress | None = None, threads: int = 2) -> Classifier:
@@ -34,7 +36,7 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
         corruption, training goes on from it and ends as if it had never stopped; when it was made by others, training
         starts afresh (``progress`` gets a message). It stays afterwards.
     progress : called with (steps done, steps in all, message).
-    threads : for torch and for loading.
+    threads : for torch; half as many beside it for loading.
 
     Raises
     ------
@@ -48,7 +50,9 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
                          f"found {corruption.masks.shape[1:]}")
     parts = split(training_set.labels, len(training_set.candidates), settings.validation, settings.calibration,
                   settings.seed)
-    with _reproducible(threads, settings.torch_device()), ThreadPoolExecutor(threads) as executor:
+    # spoiling images takes the interpreter's lock so often that two threads hardly do more than one
+    loading = max(1, threads // 2)
+    with _reproducible(threads, settings.torch_device()), ThreadPoolExecutor(loading) as executor:
         form = Form.of(training_set.layout, corruption.mirror if settings.fold else (False, False))
         loader = Loader(training_set, corruption, form, settings.seed, executor)
         trainer = Trainer(training_set, settings, parts, loader, progress or (lambda done, total, message: None))
@@ -68,8 +72,9 @@ def _finish(trainer: Trainer) -> Classifier:
     trainer.optimiser.zero_grad()
     data, settings, parts = trainer.data, trainer.settings, trainer.parts
     draws, classes = settings.draws, len(data.candidates)
-    known = trainer.held_out(parts.training, draws)
-    labels = np.tile(data.labels[parts.training], draws)
+    known_draws = max(1, min(draws, _ENOUGH // len(parts.training)))
+    known = trainer.held_out(parts.training, known_draws)
+    labels = np.tile(data.labels[parts.training], known_draws)
     # closed forms are for the CPU, and so is what has been trained
     trainer.method.cpu().fit(torch.from_numpy(known.features).float(), torch.from_numpy(labels))
     trainer.method.to(trainer.device)
