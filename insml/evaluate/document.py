@@ -17,6 +17,8 @@ from insml.evaluate.quantities import Quantity
 from insml.io.atomic import atomic_path
 from insml.report.markup import document, figure, table
 
+_MISTAKES = 100  # on the page
+
 
 def write_evaluation(evaluation: Evaluation, folder: str | Path, provenance: Mapping[str, str]) -> tuple[Path, ...]:
     """evaluation.json, evaluation.html and figures in ``folder``; each appears whole or not at all."""
@@ -48,6 +50,7 @@ def results(evaluation: Evaluation) -> dict[str, Any]:
                     "accuracy": None if s.accuracy is None else _plain(s.accuracy), "loud": s.loud,
                     "detection": {name: {"auroc": _plain(d.auroc), "fpr95": _plain(d.fpr95)}
                                   for name, d in s.detection.items()}} for s in evaluation.steps],
+        "mistakes": [asdict(m) for m in evaluation.mistakes],
     }
 
 
@@ -64,5 +67,8 @@ def _page(evaluation: Evaluation, pictures: list[str], provenance: Mapping[str, 
     if evaluation.steps:
         parts += ["<h2>Shifts</h2>", f"<p>{escape(wording.loudness(evaluation))}</p>",
                   table(wording.STEP_HEADS, map(wording.step_row, evaluation.steps), 5)]
+    if evaluation.mistakes:
+        parts += ["<h2>Mistakes</h2>", f"<p>{escape(wording.mistaken(evaluation))}</p>",
+                  table(wording.MISTAKE_HEADS, map(wording.mistake_row, evaluation.mistakes[:_MISTAKES]), 4)]
     parts += ["<h2>Figures</h2>", *pictures, "<h2>Provenance</h2>", table(("", ""), provenance.items(), 0)]
     return document(f"Networks on trial: {evaluation.study}", "\n".join(parts))

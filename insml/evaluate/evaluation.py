@@ -17,6 +17,7 @@ from insml.datasets.shards import DataSet
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
 from insml.evaluate import metrics
+from insml.evaluate.mistakes import Mistake, mistakes
 from insml.evaluate.parts import Part, Parts
 from insml.evaluate.quantities import Detection, Labels, Quantity, detection, mean_of, quantity, take
 from insml.evaluate.shifts import FAMILIES, SEVERITIES, CleanImages, Shifted
@@ -62,12 +63,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came out. ``usual``: probabilities (networks, n, classes) and labels of the test as measured, for pictures."""
+    """What came out. ``mistakes``: those on clean images. ``usual``: probabilities (networks, n, classes) and labels of the
+    test as measured, for pictures."""
 
     study: str
     networks: tuple[str, ...]
     quantities: tuple[Quantity, ...]
     steps: tuple[Step, ...]
+    mistakes: tuple[Mistake, ...]
     usual: tuple[Answers, ...] = field(repr=False)
     labels: Labels = field(repr=False)
 
@@ -164,7 +167,8 @@ def evaluate(trial: Trial, folder: str | Path, *, threads: int = 0, progress: Pr
     say("explanations", 0, 0)
     explained = _explained(trial, test if trial.near is None else trial.near.read()) if trial.explained else []
     say("intervals", 0, 0)
-    return _judged(trial, clean, usual, near, shifted, reproduced, explained)
+    wrong = mistakes(test, _answers(trial.networks, clean))
+    return _judged(trial, clean, usual, near, shifted, reproduced, explained, wrong)
 
 
 class _Nearest:
@@ -202,7 +206,7 @@ def _explained(trial: Trial, library: TrainingSet) -> list[Quantity]:
 
 
 def _judged(trial: Trial, clean: Part, usual: Part, near: Part | None, shifted: dict[tuple[str, int], Part],
-            reproduced: dict[str, Array], explained: list[Quantity]) -> Evaluation:
+            reproduced: dict[str, Array], explained: list[Quantity], wrong: tuple[Mistake, ...]) -> Evaluation:
     networks, labels = trial.networks, usual.labels
     calibrating = np.arange(len(labels)) // len(trial.study.candidates) % _CALIBRATION == 0
     testing = ~calibrating
@@ -242,16 +246,16 @@ def _judged(trial: Trial, clean: Part, usual: Part, near: Part | None, shifted: 
         known = (part.labels >= 0).any()
         right = quantity(f"{letter}{severity}: accuracy", _accuracy, told, part.labels) if known else None
         steps.append(Step(letter, severity, right, seen))
-    wrong = [p for (letter, _), p in shifted.items() if letter == "R"]
-    if wrong:
-        joined = [_joined(a) for a in zip(*(_answers(networks, p) for p in wrong), strict=True)]
+    blurred = [p for (letter, _), p in shifted.items() if letter == "R"]
+    if blurred:
+        joined = [_joined(a) for a in zip(*(_answers(networks, p) for p in blurred), strict=True)]
         found.append(quantity("confidently wrong among accepted, wrong resolution", _sure_and_wrong, joined,
-                              np.concatenate([p.labels for p in wrong]), most=0.01))
+                              np.concatenate([p.labels for p in blurred]), most=0.01))
     if shifted:
         found.append(_mixed(tested, truth, [(_answers(networks, p), p.labels) for p in shifted.values()]))
     found += explained
     return Evaluation(trial.study.title, tuple(n.description for n in networks), tuple(found), tuple(steps),
-                      tuple(tested), truth)
+                      wrong, tuple(tested), truth)
 
 
 def _quality(answers: list[Answers], labels: Labels) -> list[Quantity]:

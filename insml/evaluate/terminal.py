@@ -18,6 +18,7 @@ def render(evaluation: Evaluation) -> RenderableType:
     if evaluation.steps:
         parts += [_table(wording.STEP_HEADS, [wording.step_row(s) for s in evaluation.steps], 2),
                   Text(wording.loudness(evaluation))]
+    parts.append(Text(wording.mistaken(evaluation)))
     return Group(*parts, Text(wording.verdict(evaluation), "bold"))
 
 

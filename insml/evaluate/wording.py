@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from insml.evaluate.evaluation import Evaluation, Step
+from insml.evaluate.mistakes import Mistake
 from insml.evaluate.quantities import Quantity
 from insml.evaluate.shifts import FAMILIES
 
 STEP_HEADS = ("shift", "", "accuracy", "AUROC", "FPR95", "loud", "best other score")
+
+MISTAKE_HEADS = ("image", "simulated from", "parameters (meV)", "taken for", "p")
 
 
 def quantity_heads(evaluation: Evaluation) -> tuple[str, ...]:
@@ -56,6 +59,18 @@ def loudness(evaluation: Evaluation) -> str:
     said = f"Accuracy falls below 95 % in {len(judged)} of {len(evaluation.steps)} shifts"
     return (f"{said}, and each of them is told from usual images with an AUROC above 0.95." if not quiet else
             f"{said}; without an AUROC above 0.95 in {', '.join(quiet)}.")
+
+
+def mistaken(evaluation: Evaluation) -> str:
+    """How many clean images are taken for another candidate's."""
+    n = len(evaluation.mistakes)
+    return f"{n} clean image{'s are' if n != 1 else ' is'} taken for another candidate's; evaluation.json lists all."
+
+
+def mistake_row(m: Mistake) -> tuple[str, ...]:
+    """Cells of :data:`MISTAKE_HEADS`."""
+    said = ", ".join(f"{name} {value:.3g}" for name, value in m.parameters.items())
+    return (str(m.image), m.candidate, said, m.taken_for, number(m.probability))
 
 
 def number(x: float) -> str:

@@ -38,7 +38,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 @pytest.fixture(scope="module")
 def network(study: Study) -> Classifier:
     data = planted(study, 80, 5).read()
-    settings = TrainingSettings(method="softmax", epochs=6, batch=16, learning_rate=3e-3, seed=3, draws=1)
+    settings = TrainingSettings(method="softmax", epochs=9, batch=16, learning_rate=3e-3, seed=3, draws=1)
     return replace(train(data, corruption_for(study, None), settings, threads=1), study_digest=study.digest)
 
 
@@ -74,6 +74,24 @@ def test_numbers_are_those_of_the_network(found: Evaluation, trial: Trial, netwo
     assert all(s.accuracy is None and s.loud is None for s in franken)  # no candidate is right
     area = [s.detection["density"].auroc.value for s in franken]
     assert area[-1] > max(area[0], 0.6)
+
+
+def test_mistakes_are_the_clean_images_that_are_wrong(found: Evaluation, trial: Trial, network: Classifier,
+                                                      tmp_path: Path) -> None:
+    data = trial.test.read()
+    seen = np.stack([network.form(c.astype(np.float32), np.zeros(c.shape, bool)) for c in data.clean])
+    answers = network.answers(network.record(seen))
+    wrong = np.flatnonzero(answers.probability.argmax(1) != data.labels)
+    assert len(wrong) > 0
+    assert {m.image for m in found.mistakes} == set(wrong.tolist())
+    assert [m.probability for m in found.mistakes] == sorted((m.probability for m in found.mistakes), reverse=True)
+    for m in found.mistakes:
+        assert m.parameters == data.parameters(m.image)
+        assert m.candidate == data.candidates[data.labels[m.image]] != m.taken_for
+    write_evaluation(found, tmp_path, {})
+    listed = json.loads((tmp_path / "evaluation.json").read_text())["mistakes"]
+    assert [m["image"] for m in listed] == [m.image for m in found.mistakes]
+    assert f"{len(wrong)} clean image" in (tmp_path / "evaluation.html").read_text()
 
 
 def test_the_physical_score_is_that_of_the_images(found: Evaluation, folder: Path) -> None:
