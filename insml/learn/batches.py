@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ Indices = NDArray[np.int64]
 Address = tuple[int, int]  # (image, counter of its draw)
 _WATCHED, _CALIBRATING = 150, 300  # images of each class; more are worth more in training
 _EPOCHS_A_DRAW = 2  # spoiling an image costs as much as learning from it
-_KEPT = 1 << 30     # bytes of spoilt images that are kept for the next epoch
+_ROOM = 3 << 29     # bytes of spoilt images, made ahead or kept for the next epoch
 _HELD_OUT = 1 << 40  # draws beyond every epoch's
 
 
@@ -55,36 +56,46 @@ def epoch_order(images: Indices, seed: int, epoch: int) -> Indices:
 
 
 class Loader:
-    """Corrupted images in the form networks see. What is drawn depends on (seed, address) only, not on threads, nor on
-    what is kept of the epoch before."""
+    """Corrupted images in the form networks see. What is drawn depends on (seed, address) only, neither on threads nor on
+    what is made ahead or kept."""
 
     def __init__(self, data: TrainingSet, corruption: Corruption, form: Form, seed: int, executor: Executor) -> None:
         self.data, self.corruption, self.form, self.seed, self.executor = data, corruption, form, seed, executor
-        self._kept: dict[Address, NDArray[np.float32]] = {}
-        self._most_kept = _KEPT // (4 * math.prod(form.layout.stack_shape))
+        self._stacks: dict[Address, Future[NDArray[np.float32]]] = {}  # being made, or made
+        self._most = _ROOM // (4 * math.prod(form.layout.stack_shape))
 
-    def epoch(self, epoch: int, batches: Sequence[Indices]) -> Iterator[tuple[NDArray[np.float32], Indices]]:
-        """Stacks and image numbers, batch by batch; the next batch is prepared while one is used. Two epochs see the same
-        draws."""
-        draw, again = divmod(epoch, _EPOCHS_A_DRAW)
-        if again == 0:
-            self._kept.clear()
-        addresses = [[(int(i), draw * len(self.data) + int(i)) for i in batch] for batch in batches]
-        waiting = [self.executor.submit(self._image, a) for a in addresses[0]]
-        for number, batch in enumerate(batches):
-            images = [future.result() for future in waiting]
-            self._kept |= dict(zip(addresses[number], images[:max(0, self._most_kept - len(self._kept))], strict=False))
-            if number + 1 < len(batches):
-                waiting = [self.executor.submit(self._image, a) for a in addresses[number + 1]]
+    def epoch(self, epoch: int, batches: Sequence[Indices], following: Sequence[Indices] = ()
+              ) -> Iterator[tuple[NDArray[np.float32], Indices]]:
+        """Stacks and image numbers, batch by batch. Two epochs see the same draws, which are kept, and those of the
+        ``following`` one are made while batches are used; both within the room there is."""
+        draw, next_draw = epoch // _EPOCHS_A_DRAW, (epoch + 1) // _EPOCHS_A_DRAW
+        self._stacks = {a: future for a, future in self._stacks.items() if a[1] // len(self.data) == draw}
+        ahead = deque([*self._addresses(draw, batches), *self._addresses(next_draw, following)])
+        for batch in batches:
+            wanted = self._addresses(draw, [batch])
+            for address in wanted:
+                if address not in self._stacks:
+                    self._stacks[address] = self.executor.submit(self._image, address)
+            while ahead and len(self._stacks) < self._most:
+                address = ahead.popleft()
+                if address not in self._stacks:
+                    self._stacks[address] = self.executor.submit(self._image, address)
+            images = [self._stacks[address].result() for address in wanted]
+            if next_draw != draw or len(self._stacks) > self._most // 2:
+                for address in wanted:
+                    del self._stacks[address]
             yield np.stack(images), batch
 
     def held_out(self, images: Indices, draw: int) -> NDArray[np.float32]:
         """Draw number ``draw`` of images, one that no epoch uses."""
         counter = _HELD_OUT + draw * len(self.data)
-        return np.stack(list(self.executor.map(self._image, [(int(i), counter + int(i)) for i in images])))
+        # not behind what is made ahead
+        with ThreadPoolExecutor(2) as executor:
+            return np.stack(list(executor.map(self._image, [(int(i), counter + int(i)) for i in images])))
+
+    def _addresses(self, draw: int, batches: Sequence[Indices]) -> list[Address]:
+        return [(int(i), draw * len(self.data) + int(i)) for batch in batches for i in batch]
 
     def _image(self, address: Address) -> NDArray[np.float32]:
-        if address in self._kept:
-            return self._kept[address]
         image, counter = address
         return self.form(*self.corruption.apply(self.data.clean[image], self.seed, counter))

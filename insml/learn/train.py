@@ -52,7 +52,7 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
                   settings.seed)
     # spoiling images takes the interpreter's lock so often that two threads hardly do more than one
     loading = max(1, threads // 2)
-    with _reproducible(threads, settings.torch_device()), ThreadPoolExecutor(loading) as executor:
+    with _reproducible(threads, settings.torch_device()), _loading(loading) as executor:
         form = Form.of(training_set.layout, corruption.mirror if settings.fold else (False, False))
         loader = Loader(training_set, corruption, form, settings.seed, executor)
         trainer = Trainer(training_set, settings, parts, loader, progress or (lambda done, total, message: None))
@@ -99,6 +99,16 @@ def _identity(data: TrainingSet, corruption: Corruption, settings: TrainingSetti
     """What must agree for two trainings to be the same one, as JSON would give it back."""
     identity = {"data": data.digest, "corruption": corruption.to_dict(), "settings": settings.to_dict()}
     return dict(json.loads(json.dumps(identity)))
+
+
+@contextmanager
+def _loading(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """What is still to be made ahead is dropped where a training ends early."""
+    executor = ThreadPoolExecutor(threads)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,20 @@ class Trainer:
             self.progress(step + 1, self.total, message)
         self.epoch += 1
         self.method.after_epoch(self.epoch / self.settings.epochs)
-        record = self.held_out(self.parts.validation, 1)
+        record = Record.of(self.method, self._watched)
         accuracy = float((record.scores.argmax(1) == self.data.labels[self.parts.validation]).mean())
         self.history.append({"loss": float(np.mean(losses)), "validation_accuracy": accuracy})
         self.progress(self.epoch * self.steps, self.total, f"{message}: validation accuracy {accuracy:.3f}")
+
+    @cached_property
+    def _watched(self) -> NDArray[np.float32]:
+        """The validation images, spoilt once."""
+        return self.loader.held_out(self.parts.validation, 0)
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        order = epoch_order(self.parts.training, self.settings.seed, epoch)
+        # The last, smaller batch is left out; which images that is changes every epoch.
+        return [order[i * self.settings.batch:(i + 1) * self.settings.batch] for i in range(self.steps)]
 
     def _step(self, step: int, x: Tensor, images: Tensor) -> float:
         for group in self.optimiser.param_groups:

@@ -45,6 +45,7 @@ class PairLoader(Loader):
                  example: Example, empty: float) -> None:
         super().__init__(data, corruption, form, seed, executor)
         self.example, self.empty, self.quiet = example, empty, noiseless(corruption)
+        self._most //= 4  # as large as so many stacks
 
     def _image(self, address: Address) -> Float32:
         image, counter = address
