@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 #: What densities are of, by name.
 PARTS = ("middle", "appearance", "gaps")
 _LEAST_SPREAD = 0.02
+_USUAL = 3.0  # standard deviations
 
 
 class Part(NamedTuple):
@@ -29,7 +30,8 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Strangeness:
-    """The sum of the scores of several densities, each in standard deviations of held-out simulations.
+    """The sum of the scores of several densities, each in standard deviations of held-out simulations; of gaps what is
+    beyond three of them, for how many slices are missing within the usual bounds tells nothing.
 
     parts : by what they are of: "middle", what the network's middle layer finds (``Record.middle``), strange for other
     physics; "appearance", moments of the slices themselves (``Record.appearance``), strange for other backgrounds; "gaps",
@@ -62,7 +64,10 @@ class Strangeness:
 
     def each(self, record: Record) -> dict[str, Array]:
         """(n,) of each part."""
-        return {name: (p.density.score(getattr(record, name)) - p.centre) / p.spread for name, p in self.parts.items()}
+        each = {name: (p.density.score(getattr(record, name)) - p.centre) / p.spread for name, p in self.parts.items()}
+        if "gaps" in each:
+            each["gaps"] = np.maximum(each["gaps"] - _USUAL, 0)
+        return each
 
     def contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """For the header and the tensors of a file."""
