@@ -19,7 +19,8 @@ from insml.learn.form import Form
 Indices = NDArray[np.int64]
 Address = tuple[int, int]  # (image, counter of its draw)
 _WATCHED, _CALIBRATING = 150, 300  # images of each class; more are worth more in training
-_EPOCHS_A_DRAW = 2  # spoiling an image costs as much as learning from it
+_EPOCHS_A_DRAW = 2  # spoiling an image costs as much as learning from it;
+_MANY = 2000        # fewer images need every draw there can be
 _ROOM = 3 << 29     # bytes of spoilt images, made ahead or kept for the next epoch
 _HELD_OUT = 1 << 40  # draws beyond every epoch's
 
@@ -66,9 +67,10 @@ class Loader:
 
     def epoch(self, epoch: int, batches: Sequence[Indices], following: Sequence[Indices] = ()
               ) -> Iterator[tuple[NDArray[np.float32], Indices]]:
-        """Stacks and image numbers, batch by batch. Two epochs see the same draws, which are kept, and those of the
-        ``following`` one are made while batches are used; both within the room there is."""
-        draw, next_draw = epoch // _EPOCHS_A_DRAW, (epoch + 1) // _EPOCHS_A_DRAW
+        """Stacks and image numbers, batch by batch. Two epochs of many images see the same draws, which are kept, and those
+        of the ``following`` one are made while batches are used; both within the room there is."""
+        again = _EPOCHS_A_DRAW if len(self.data) >= _MANY else 1
+        draw, next_draw = epoch // again, (epoch + 1) // again
         self._stacks = {a: future for a, future in self._stacks.items() if a[1] // len(self.data) == draw}
         ahead = deque([*self._addresses(draw, batches), *self._addresses(next_draw, following)])
         for batch in batches:

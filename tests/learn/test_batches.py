@@ -30,7 +30,9 @@ def epochs(numbers: list[int], ahead: bool) -> list[dict[int, np.ndarray]]:
 
 @pytest.mark.parametrize("room", [batches._ROOM, 5 * 4 * toy.N_SLICES * 64, 0])
 @pytest.mark.parametrize("ahead", [False, True])
-def test_draws_depend_on_the_epoch_alone(room: int, ahead: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("many", [0, 2000])
+def test_draws_depend_on_the_epoch_alone(room: int, ahead: bool, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_MANY", many)
     expected = [epochs([n], False)[0] for n in range(4)]
     monkeypatch.setattr(batches, "_ROOM", room)
     for found, alone in zip(epochs([0, 1, 2, 3], ahead), expected, strict=True):
@@ -40,14 +42,17 @@ def test_draws_depend_on_the_epoch_alone(room: int, ahead: bool, monkeypatch: py
     np.testing.assert_array_equal(epochs([3], ahead)[0][5], expected[3][5])
 
 
-def test_two_epochs_see_the_same_draws() -> None:
+@pytest.mark.parametrize("many", [N, N + 1])
+def test_two_epochs_of_many_images_see_the_same_draws(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_MANY", many)
     seen = epochs([0, 1, 2], True)
     for i in range(N):
-        np.testing.assert_array_equal(seen[0][i], seen[1][i])
+        assert np.array_equal(seen[0][i], seen[1][i]) == (many == N)
         assert not np.array_equal(seen[1][i], seen[2][i])
 
 
 def test_what_is_made_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_MANY", 0)
     data = toy.training_set(N, size=8)
     monkeypatch.setattr(batches, "_ROOM", 6 * 4 * toy.N_SLICES * 64)
     every = [np.arange(N)[i:i + 2] for i in range(0, N, 2)]

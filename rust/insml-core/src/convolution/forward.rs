@@ -147,7 +147,7 @@ impl<'a> Worker<'a> {
         let columns = raster.all(1) * raster.cells;
         self.planes.clear();
         self.planes.resize(cells.len() * MOMENTS * columns, 0.0);
-        let meeting = Meeting::new(raster, one, &self.to_axes);
+        let meeting = Meeting::new(raster, &one.slice, one.footprint.energy_sigma, &self.to_axes);
         let around = around(&cells, raster);
         let [x, y, _] = self.to_axes;
         let along_kf = &one.slice.along_kf[around.start * raster.all(1)..around.end * raster.all(1)];

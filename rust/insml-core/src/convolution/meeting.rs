@@ -1,7 +1,6 @@
 //! Modes that cells bring into reach of a slice, and what the slice sees of each.
 
 use crate::convolution::footprint::MOMENTS;
-use crate::convolution::forward::ForwardSlice;
 use crate::convolution::kernel::PACK;
 use crate::convolution::sheet::Raster;
 use crate::convolution::slice::Slice;
@@ -104,8 +103,8 @@ impl Encounters {
 }
 
 impl<'a> Meeting<'a> {
-    pub fn new(raster: &Raster, image: &'a ForwardSlice, to_axes: &[Vec3; 3]) -> Self {
-        let slice = &image.slice;
+    /// `rest`: standard deviation of the energies e, meV. `to_axes`: steps along the axes for a step in hkl.
+    pub fn new(raster: &Raster, slice: &'a Slice, rest: f64, to_axes: &[Vec3; 3]) -> Self {
         let (lo, hi) = slice.window;
         let energies = [slice.ei, slice.ei - 0.5 * (lo + hi)];
         let ki = to_axes.map(|row| dot(&row, &slice.along_ki));
@@ -117,7 +116,7 @@ impl<'a> Meeting<'a> {
             variance: slice.kernel.variance.map(|x| x as f32),
             cell: [0, 1].map(|a| raster.step(a) as f32),
             ki: [ki[0] as f32, ki[1] as f32],
-            rest: image.footprint.energy_sigma.powi(2) as f32,
+            rest: rest.powi(2) as f32,
             reach: ends.1.max(-ends.0),
         }
     }
