@@ -67,15 +67,15 @@ class Placement:
 
     @cached_property
     def members(self) -> list[NDArray[np.int64]]:
-        """Slices of each run."""
-        return [np.flatnonzero(self.index == run) for run in range(self.runs)]
+        """Slices of each run, ascending in energy."""
+        order = np.argsort(self.energy, kind="stable")
+        return [order[self.index[order] == run] for run in range(self.runs)]
 
     @cached_property
     def neighbours(self) -> NDArray[np.int64]:
         """(2, n_slices) slice of the same run next below and next above in energy; itself at the ends."""
         out = np.tile(np.arange(len(self.groups)), (2, 1))
         for members in self.members:
-            members = members[np.argsort(self.energy[members], kind="stable")]
             out[0, members[1:]], out[1, members[:-1]] = members[:-1], members[1:]
         return out
 

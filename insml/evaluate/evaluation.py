@@ -167,8 +167,7 @@ def evaluate(trial: Trial, folder: str | Path, *, threads: int = 0, progress: Pr
     say("explanations", 0, 0)
     explained = _explained(trial, test if trial.near is None else trial.near.read()) if trial.explained else []
     say("intervals", 0, 0)
-    wrong = mistakes(test, _answers(trial.networks, clean))
-    return _judged(trial, clean, usual, near, shifted, reproduced, explained, wrong)
+    return _judged(trial, test, clean, usual, near, shifted, reproduced, explained)
 
 
 class _Nearest:
@@ -205,8 +204,8 @@ def _explained(trial: Trial, library: TrainingSet) -> list[Quantity]:
     ]
 
 
-def _judged(trial: Trial, clean: Part, usual: Part, near: Part | None, shifted: dict[tuple[str, int], Part],
-            reproduced: dict[str, Array], explained: list[Quantity], wrong: tuple[Mistake, ...]) -> Evaluation:
+def _judged(trial: Trial, test: TrainingSet, clean: Part, usual: Part, near: Part | None,
+            shifted: dict[tuple[str, int], Part], reproduced: dict[str, Array], explained: list[Quantity]) -> Evaluation:
     networks, labels = trial.networks, usual.labels
     calibrating = np.arange(len(labels)) // len(trial.study.candidates) % _CALIBRATION == 0
     testing = ~calibrating
@@ -246,16 +245,16 @@ def _judged(trial: Trial, clean: Part, usual: Part, near: Part | None, shifted: 
         known = (part.labels >= 0).any()
         right = quantity(f"{letter}{severity}: accuracy", _accuracy, told, part.labels) if known else None
         steps.append(Step(letter, severity, right, seen))
-    blurred = [p for (letter, _), p in shifted.items() if letter == "R"]
-    if blurred:
-        joined = [_joined(a) for a in zip(*(_answers(networks, p) for p in blurred), strict=True)]
+    wrong = [p for (letter, _), p in shifted.items() if letter == "R"]
+    if wrong:
+        joined = [_joined(a) for a in zip(*(_answers(networks, p) for p in wrong), strict=True)]
         found.append(quantity("confidently wrong among accepted, wrong resolution", _sure_and_wrong, joined,
-                              np.concatenate([p.labels for p in blurred]), most=0.01))
+                              np.concatenate([p.labels for p in wrong]), most=0.01))
     if shifted:
         found.append(_mixed(tested, truth, [(_answers(networks, p), p.labels) for p in shifted.values()]))
     found += explained
     return Evaluation(trial.study.title, tuple(n.description for n in networks), tuple(found), tuple(steps),
-                      wrong, tuple(tested), truth)
+                      mistakes(test, answers[0]), tuple(tested), truth)
 
 
 def _quality(answers: list[Answers], labels: Labels) -> list[Quantity]:

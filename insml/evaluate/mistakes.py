@@ -25,7 +25,7 @@ class Mistake:
 
 def mistakes(images: TrainingSet, answers: Sequence[Answers]) -> tuple[Mistake, ...]:
     """Of the answers of networks to clean images, the surest first."""
-    probability = np.mean([a.probability for a in answers], axis=0)
+    probability = Answers.together(answers).probability
     taken = probability.argmax(1)
     wrong = np.flatnonzero(taken != images.labels)
     found = [Mistake(int(i), images.candidates[images.labels[i]], images.parameters(int(i)), images.candidates[taken[i]],

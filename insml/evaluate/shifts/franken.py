@@ -69,9 +69,7 @@ def parts_of(study: Study) -> NDArray[np.int64]:
     placement = Placement.of(study.lattice, study.layout)
     pieces = -(-_PARTS // placement.runs)
     out, first = np.zeros(len(placement.groups), np.int64), 0
-    for run in range(placement.runs):
-        members = np.flatnonzero(placement.index == run)
-        members = members[np.argsort(placement.energy[members], kind="stable")]
+    for members in placement.members:
         number = min(pieces, len(members))
         out[members] = first + np.arange(len(members)) * number // len(members)
         first += number
