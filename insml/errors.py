@@ -5,7 +5,7 @@ Every message is a single line that names the file (or object), the field, what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -44,16 +44,31 @@ class UnstableStructureError(ModelError):
     lowest_eigenvalue : float
         Lowest eigenvalue of the quadratic boson form there, in meV.
     The message ends with the spins that move in that mode and what relaxation would gain, where that is known.
+
+    ``reason`` : the end of the message, or what gives it when somebody reads it: many sets of parameters are tried that
+    nobody asks about.
     """
 
-    def __init__(self, q: Sequence[float], lowest_eigenvalue: float, reason: str = "") -> None:
+    def __init__(self, q: Sequence[float], lowest_eigenvalue: float, reason: str | Callable[[], str] = "") -> None:
         self.q = (float(q[0]), float(q[1]), float(q[2]))
         self.lowest_eigenvalue = float(lowest_eigenvalue)
+        self._reason = reason
         super().__init__(
             "magnetic structure is unstable: expected a positive semi-definite quadratic form, found lowest eigenvalue "
             f"{self.lowest_eigenvalue:.6g} meV at q = ({self.q[0]:.6g}, {self.q[1]:.6g}, {self.q[2]:.6g}) r.l.u."
-            + (f"; {reason}" if reason else "")
         )
+
+    @property
+    def reason(self) -> str:
+        if not isinstance(self._reason, str):
+            self._reason = self._reason()
+        return self._reason
+
+    def __str__(self) -> str:
+        return super().__str__() + (f"; {self.reason}" if self.reason else "")
+
+    def __reduce__(self) -> tuple[type[UnstableStructureError], tuple[Sequence[float], float, str]]:
+        return type(self), (self.q, self.lowest_eigenvalue, self.reason)
 
 
 class GeometryError(InsmlError):

@@ -139,7 +139,7 @@ def softest_motion(model: SpinModel, q: ArrayLike) -> Complex:
     return np.asarray(D * (np.abs(phase) / phase) / size.max())
 
 
-def explain_instability(model: SpinModel, q: ArrayLike, lowest: float) -> str:
+def explain_instability(model: SpinModel, q: ArrayLike) -> str:
     """One line for :class:`UnstableStructureError`: what is wrong with the structure at ``q`` and what to try.
 
     Never raises; says less where there is no time or reason to say more.

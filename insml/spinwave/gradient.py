@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -180,5 +181,4 @@ def _explained(model: SpinModel) -> Iterator[None]:
     except UnstableStructureError as e:
         from insml.spinwave.diagnosis import explain_instability
 
-        raise UnstableStructureError(e.q, e.lowest_eigenvalue,
-                                     explain_instability(model, e.q, e.lowest_eigenvalue)) from None
+        raise UnstableStructureError(e.q, e.lowest_eigenvalue, partial(explain_instability, model, e.q)) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -353,8 +353,8 @@ class SpinModel:
         except UnstableStructureError as e:
             from insml.spinwave.diagnosis import explain_instability
 
-            raise UnstableStructureError(e.q, e.lowest_eigenvalue,
-                                         explain_instability(self, e.q, e.lowest_eigenvalue)) from None
+            reason = partial(explain_instability, self, e.q)
+            raise UnstableStructureError(e.q, e.lowest_eigenvalue, reason) from None
         later: Tensor | Callable[[], Tensor]
         later = turned(flat) if tensor else lambda: turned(core.spectrum(inside, tensor=True, **call)[2])
         return Spectrum(points, energy.reshape(-1, n), intensity.reshape(-1, n), twin.weight, (), self.lattice_vectors,

@@ -1,10 +1,12 @@
 """What is said about structures that are not minima, checked by moving the spins as told."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
 
+from insml.errors import UnstableStructureError
 from insml.spinwave import SpinModel
 from insml.spinwave.classical import MU_B, energy
 from insml.spinwave.diagnosis import diagnose, explain_instability, is_stationary, softest_motion
@@ -68,7 +70,7 @@ def test_torque_is_named_first():
     found = diagnose(model)
     np.testing.assert_allclose(found.torque, 4 * np.sin(angle), rtol=1e-12)
     assert "largest torque is 1.182 meV, on site" in found.explain()
-    assert "relax(model)" in explain_instability(model, [0, 0, 0], -1.0)
+    assert "relax(model)" in explain_instability(model, [0, 0, 0])
 
 
 @pytest.mark.parametrize("spin", [[0.9, 0.0, 1.2], [0.0, 0.0, 1.5], [1.5, 0.0, 0.0], [0.6, 1.1, -0.8]])
@@ -108,13 +110,22 @@ def test_published_structures_are_at_rest(shared_data):
 
 
 def test_one_line_for_the_error():
-    beyond = explain_instability(chain(-1.0, 1.0), [0.21, 0, 0], -3.3)
+    beyond = explain_instability(chain(-1.0, 1.0), [0.21, 0, 0])
     assert "which the magnetic cell does not hold" in beyond
-    inside = explain_instability(two_sublattices(field=[0, 0, 20.0]), [0.5, 0, 0], -0.6)
+    inside = explain_instability(two_sublattices(field=[0, 0, 20.0]), [0.5, 0, 0])
     assert "repeats with the magnetic cell" in inside
     assert "site 0 (up), site 1 (down)" in inside
     assert "\n" not in beyond + inside
 
 
 def test_the_line_never_gets_in_the_way():
-    assert explain_instability(None, [0, 0, 0], -1.0) == ""
+    assert explain_instability(None, [0, 0, 0]) == ""
+
+
+def test_the_line_is_found_when_it_is_read_and_stays_with_the_error():
+    with pytest.raises(UnstableStructureError) as caught:
+        chain(1.0).spectrum([[0.3, 0, 0]])
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert "relax(model)" in caught.value.reason
+    assert str(again) == str(caught.value) and again.q == caught.value.q
+    assert str(caught.value).endswith("; " + caught.value.reason)

@@ -9,6 +9,7 @@
 //! first order.
 
 use crate::convolution::footprint::{Footprint, MOMENTS, WIDE};
+use crate::convolution::half_turn;
 use crate::convolution::meeting::{Encounters, Meeting, Met};
 use crate::convolution::sheet::{Raster, Sheet};
 use crate::convolution::slice::{Distinct, Domain, Slice};
@@ -56,9 +57,17 @@ impl ForwardImage {
         let row: usize = each.iter().map(|(_, m)| Sheet::row_bytes(m, raster)).sum();
         let band = (BUDGET / (row * raster.cells)).saturating_sub(2 * raster.margin[0]).max(ROWS);
         let reach = self.slices.iter().map(|s| s.footprint.reach[0]).max().unwrap_or(0);
-        for start in (0..n0).step_by(band) {
-            let rows = start..n0.min(start + band);
+        let tall = raster.all(0) * raster.cells;
+        // where half is enough, the rest of the bins and cells is what that becomes by half a turn
+        let (middle, computed) = if half_turn::holds(raster, &self.slices, &each, &to_axes)? {
+            (n0.div_ceil(2), tall.div_ceil(2))
+        } else {
+            (n0, tall)
+        };
+        for start in (0..middle).step_by(band) {
+            let rows = start..middle.min(start + band);
             let cells = self.cells(&rows, reach);
+            let cells = cells.start..cells.end.min(computed);
             let sheets = each
                 .iter()
                 .map(|(d, m)| Sheet::build(d, m, raster, cells.clone(), threads))
@@ -66,18 +75,29 @@ impl ForwardImage {
             let pieces: Vec<_> = out
                 .chunks_mut(n0 * n1)
                 .enumerate()
-                .flat_map(|(s, out)| {
-                    let part = out[rows.start * n1..rows.end * n1].chunks_mut(ROWS * n1).enumerate();
-                    let first = rows.start;
-                    part.map(move |(p, out)| (s, first + p * ROWS, out))
+                .flat_map(|(slice, out)| {
+                    let (out, turned) = out.split_at_mut(middle * n1);
+                    let turned = if middle < n0 {
+                        &mut turned[n0.saturating_sub(rows.end).saturating_sub(middle) * n1..(n0 - start - middle) * n1]
+                    } else {
+                        turned
+                    };
+                    let turned = turned.rchunks_mut(ROWS * n1).chain(std::iter::repeat_with(|| &mut [][..]));
+                    let out = out[start * n1..rows.end * n1].chunks_mut(ROWS * n1);
+                    (out.zip(turned).enumerate()).map(move |(p, (out, turned))| Piece {
+                        slice,
+                        first: start + p * ROWS,
+                        out,
+                        turned,
+                    })
                 })
                 .collect();
             for_each(
                 threads,
                 pieces.into_iter(),
-                || Worker::new(self, &each, &sheets, to_axes),
-                |worker, (s, first, out)| {
-                    worker.piece(s, first..first + out.len() / n1, out);
+                || Worker::new(self, &each, &sheets, to_axes, computed),
+                |worker, piece| {
+                    worker.piece(piece);
                     None::<()>
                 },
             );
@@ -92,12 +112,23 @@ impl ForwardImage {
     }
 }
 
+/// Rows of bins of a slice from the `first` on, and those that they come to by half a turn, in order, but for the middle one;
+/// the latter empty where that is of no use.
+struct Piece<'a> {
+    slice: usize,
+    first: usize,
+    out: &'a mut [f64],
+    turned: &'a mut [f64],
+}
+
 struct Worker<'a> {
     image: &'a ForwardImage,
     domains: &'a [(&'a Domain<'a>, &'a Modes<'a>)],
     sheets: &'a [Sheet],
     /// Steps along the axes for a step in hkl.
     to_axes: [Vec3; 3],
+    /// Rows of cells that are computed; others come by half a turn.
+    computed: usize,
     met: Met,
     encounters: Encounters,
     /// Steps along both axes for a step of 1/Angstrom along kf, at bins.
@@ -120,12 +151,14 @@ impl<'a> Worker<'a> {
         domains: &'a [(&'a Domain<'a>, &'a Modes<'a>)],
         sheets: &'a [Sheet],
         to_axes: [Vec3; 3],
+        computed: usize,
     ) -> Self {
         Self {
             image,
             domains,
             sheets,
             to_axes,
+            computed,
             met: Met::default(),
             encounters: Encounters::default(),
             kf: Vec::new(),
@@ -139,14 +172,17 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Some rows of bins of a slice.
-    fn piece(&mut self, s: usize, bins: Range<usize>, out: &mut [f64]) {
+    fn piece(&mut self, piece: Piece) {
         let (image, raster) = (self.image, &self.image.raster);
-        let one = &image.slices[s];
-        let cells = image.cells(&bins, one.footprint.reach[0]);
+        let one = &image.slices[piece.slice];
+        let n1 = raster.bins[1];
+        let bins = piece.first..piece.first + piece.out.len() / n1;
+        let all = image.cells(&bins, one.footprint.reach[0]);
+        let cells = all.start..all.end.min(self.computed);
         let columns = raster.all(1) * raster.cells;
         self.planes.clear();
-        self.planes.resize(cells.len() * MOMENTS * columns, 0.0);
+        // footprints are padded by nothing: what they cover may end beyond a line
+        self.planes.resize(all.len() * MOMENTS * columns + WIDE, 0.0);
         let meeting = Meeting::new(raster, &one.slice, one.footprint.energy_sigma, &self.to_axes);
         let around = around(&cells, raster);
         let [x, y, _] = self.to_axes;
@@ -157,7 +193,23 @@ impl<'a> Worker<'a> {
             self.weigh(d, &one.slice, &cells);
             self.scatter(d, &meeting, &cells);
         }
-        self.gather(one, bins, out);
+        let tall = raster.all(0) * raster.cells;
+        for row in cells.end..all.end {
+            let (before, beyond) = self.planes.split_at_mut((row - all.start) * MOMENTS * columns);
+            let source = &before[(tall - 1 - row - all.start) * MOMENTS * columns..][..MOMENTS * columns];
+            beyond[..MOMENTS * columns].copy_from_slice(source);
+            half_turn_of_row(&mut beyond[..MOMENTS * columns], columns);
+        }
+        self.gather(one, all.start, bins, piece.out);
+        if !piece.turned.is_empty() {
+            let filled = all.len() * MOMENTS * columns;
+            for row in self.planes[..filled].chunks_exact_mut(MOMENTS * columns) {
+                half_turn_of_row(row, columns);
+            }
+            reverse_rows(&mut self.planes[..filled], MOMENTS * columns);
+            let end = raster.bins[0] - piece.first;
+            self.gather(one, tall - all.end, end - piece.turned.len() / n1..end, piece.turned);
+        }
     }
 
     /// Weights of products at the bins around some rows of cells.
@@ -267,36 +319,35 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn gather(&mut self, one: &ForwardSlice, bins: Range<usize>, out: &mut [f64]) {
+    /// `start`: row of cells that the planes begin with.
+    fn gather(&mut self, one: &ForwardSlice, start: usize, bins: Range<usize>, out: &mut [f64]) {
         #[cfg(target_arch = "x86_64")]
         if crate::spinwave::blocks::kernel::supported() {
             // SAFETY: the features were just found on this machine
-            unsafe { self.gather_fused(one, bins, out) };
+            unsafe { self.gather_fused(one, start, bins, out) };
             return;
         }
-        self.gather_plain(one, bins, out);
+        self.gather_plain(one, start, bins, out);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn gather_fused(&mut self, one: &ForwardSlice, bins: Range<usize>, out: &mut [f64]) {
-        self.gather_plain(one, bins, out);
+    unsafe fn gather_fused(&mut self, one: &ForwardSlice, start: usize, bins: Range<usize>, out: &mut [f64]) {
+        self.gather_plain(one, start, bins, out);
     }
 
     /// Sums the planes over the footprints of bins.
     #[inline(always)]
-    fn gather_plain(&mut self, one: &ForwardSlice, bins: Range<usize>, out: &mut [f64]) {
+    fn gather_plain(&mut self, one: &ForwardSlice, start: usize, bins: Range<usize>, out: &mut [f64]) {
         let raster = &self.image.raster;
         let n1 = raster.bins[1];
         let columns = raster.all(1) * raster.cells;
         let footprint = &one.footprint;
         let wide = footprint.size[1];
         let per = 1.0 / (one.slice.window.1 - one.slice.window.0);
-        // footprints are padded by nothing: what they cover may end beyond a line
-        self.planes.resize(self.planes.len() + WIDE, 0.0);
-        for (i, out) in bins.clone().zip(out.chunks_exact_mut(n1)) {
+        for (i, out) in bins.zip(out.chunks_exact_mut(n1)) {
             footprint.row(i, &mut self.footprints);
-            let top = (i - bins.start) * raster.cells * MOMENTS * columns;
+            let top = ((i + raster.margin[0]) * raster.cells - footprint.reach[0] - start) * MOMENTS * columns;
             for (j, out) in out.iter_mut().enumerate() {
                 let bin = (i + raster.margin[0]) * raster.all(1) + j + raster.margin[1];
                 if one.slice.thirds[bin].iter().any(|x| x.is_nan()) {
@@ -320,6 +371,24 @@ impl<'a> Worker<'a> {
                 *out = ((before + f64::from(inside) * (after - before)) * per).max(0.0);
             }
         }
+    }
+}
+
+/// Half a turn within a row of cells (moments, columns): slopes along the axes change sign.
+fn half_turn_of_row(row: &mut [f32], columns: usize) {
+    for (moment, line) in row.chunks_exact_mut(columns).enumerate() {
+        line.reverse();
+        if moment >= 2 {
+            line.iter_mut().for_each(|x| *x = -*x);
+        }
+    }
+}
+
+fn reverse_rows(rows: &mut [f32], size: usize) {
+    let n = rows.len() / size;
+    let (top, bottom) = rows.split_at_mut(n / 2 * size);
+    for (a, b) in top.chunks_exact_mut(size).zip(bottom.chunks_exact_mut(size).rev()) {
+        a.swap_with_slice(b);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod flight;
 pub mod footprint;
 pub mod forward;
 pub mod grid;
+pub mod half_turn;
 pub mod image;
 pub mod kernel;
 pub mod meeting;
