@@ -127,5 +127,6 @@ def test_the_line_is_found_when_it_is_read_and_stays_with_the_error():
         chain(1.0).spectrum([[0.3, 0, 0]])
     again = pickle.loads(pickle.dumps(caught.value))
     assert "relax(model)" in caught.value.reason
-    assert str(again) == str(caught.value) and again.q == caught.value.q
+    assert str(again) == str(caught.value)
+    assert again.q == caught.value.q
     assert str(caught.value).endswith("; " + caught.value.reason)
