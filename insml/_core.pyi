@@ -104,6 +104,9 @@ def linear_map(
     two_theta: NDArray[np.float64], azimuth: NDArray[np.float64], sample: NDArray[np.float64],
     detector: NDArray[np.float64], to: str, spec_to_rlu: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]: ...
+def counting_noise(
+    signal: NDArray[np.float32], subtracted: NDArray[np.float32], unit: NDArray[np.float32], *, whole: bool, seed: int,
+) -> None: ...
 def draws(
     *, seed: int, pixels: NDArray[np.uint64], samples: int, dimensions: int, sobol: bool, threads: int,
 ) -> NDArray[np.float64]: ...

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.datasets import smooth_fields
-from insml.datasets.counting import whole_counts
+from insml.datasets.counting import add_counting_noise
 from insml.datasets.coverage import missing_tubes, patches
 from insml.datasets.displacement import mixed, moved
 from insml.datasets.placement import Placement
@@ -157,7 +157,7 @@ class Corruption:
             signal += self.structured.draw(_own(seed, index, _STRUCTURED), placement, q, level)
         # What was subtracted is gone from the mean but not from the noise.
         subtracted = (rng.uniform(0.02, 0.02 + high, (ns,)) * level).astype(np.float32)
-        self._count(signal, subtracted, level, rng, self._whole(seed, index))
+        self._count(signal, subtracted, level, rng, _own(seed, index, _COUNTS))
         clipped = rng.random() < self.clip_probability
         if clipped:
             np.maximum(signal, 0, out=signal)
@@ -200,30 +200,13 @@ class Corruption:
             stack = stack * scale[self.placement.index, None, None]
         return stack
 
-    def _whole(self, seed: int, index: int) -> np.random.Generator | None:
-        """A generator for whole counts where the image has them."""
-        if self.poisson == 0:
-            return None
-        rng = _own(seed, index, _COUNTS)
-        return rng if rng.random() < self.poisson else None
-
     def _count(self, signal: Float32, subtracted: Float32, level: Float32, rng: np.random.Generator,
-               whole: np.random.Generator | None) -> None:
-        """Counting noise, added to ``signal``; of whole counts from a generator for them."""
+               own: np.random.Generator) -> None:
+        """Counting noise, added to ``signal`` from a generator of its own."""
         lo, hi = self.relative_noise
-        relative = np.float32(np.exp(rng.uniform(np.log(lo), np.log(hi)))) if hi > 0 else np.float32(0)
-        noise = rng.standard_normal(signal.shape, np.float32)
-        unit = (relative * relative * level)[:, None, None]  # intensity of one count
-        mean = np.maximum(signal, 0)
-        mean += subtracted[:, None, None]
-        if whole is not None and relative > 0:
-            noise = whole_counts(mean / unit, noise, whole)
-            noise *= unit
-            noise -= mean
-        else:
-            mean *= unit
-            noise *= np.sqrt(mean, out=mean)
-        signal += noise
+        if hi > 0:
+            relative = np.float32(np.exp(rng.uniform(np.log(lo), np.log(hi))))
+            add_counting_noise(signal, subtracted, relative * relative * level, own, whole=own.random() < self.poisson)
 
     @staticmethod
     def _levels(clean: Float32, rng: np.random.Generator) -> Float32:

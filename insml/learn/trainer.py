@@ -71,12 +71,11 @@ class Trainer:
         return Checkpoint.of(self.identity, self.epoch, self.history, self.method, self.readout, self.optimiser)
 
     def run_epoch(self) -> None:
-        order = epoch_order(self.parts.training, self.settings.seed, self.epoch)
-        # The last, smaller batch is left out; which images that are changes every epoch.
-        batches = [order[i * self.settings.batch:(i + 1) * self.settings.batch] for i in range(self.steps)]
+        batches = self._batches(self.epoch)
+        following = self._batches(self.epoch + 1) if self.epoch + 1 < self.settings.epochs else []
         losses = []
         message = f"epoch {self.epoch + 1} of {self.settings.epochs}"
-        for i, (stacks, images) in enumerate(self.loader.epoch(self.epoch, batches)):
+        for i, (stacks, images) in enumerate(self.loader.epoch(self.epoch, batches, following)):
             step = self.epoch * self.steps + i
             losses.append(self._step(step, *(torch.from_numpy(a).to(self.device) for a in (stacks, images))))
             self.progress(step + 1, self.total, message)

@@ -1,7 +1,8 @@
-//! Numerical core of insml: linear spin waves and their convolution with Gaussian resolution.
+//! Numerical core of insml: linear spin waves, their convolution with a resolution, and the noise of counts.
 //! No Python, no global state; every parallel function takes its thread count.
 
 pub mod convolution;
+pub mod counting;
 pub mod error;
 pub mod form_factor;
 pub mod instrument;

@@ -1,5 +1,6 @@
 //! Python bindings of `insml-core`: convert, call, wrap. No arithmetic here.
 
+mod counting;
 mod derivative;
 mod error;
 mod flight;
@@ -19,6 +20,8 @@ use pyo3::prelude::*;
 mod _core {
     use super::*;
 
+    #[pymodule_export]
+    use super::counting::counting_noise;
     #[pymodule_export]
     use super::derivative::{broadened, gradient};
     #[pymodule_export]
