@@ -123,14 +123,15 @@ def investigate(source: Source, study: Study | None = None, *, seed: int = 0, ne
     return draw(study, mosaic, fits, opinion, provenance)
 
 
-def account(source: Source, study: Study | None = None, *, method: str = "layercam", layer: str | None = None,
+def account(source: Source, study: Study | None = None, *, method: str | None = None, layer: str | None = None,
             fits: bool = True, model: str | Path | Network | None = None, seed: int = 0, cache: Path | None = None,
             threads: int = 0, progress: Progress | None = None) -> Account:
     """Why the network prefers its winner to the runner-up, slice by slice, and what the best fits of the two say there.
 
     Parameters
     ----------
-    method, layer : of the explanation, see :func:`insml.explain.attributions.attribute`.
+    method, layer : of the explanation, see :func:`insml.explain.attributions.attribute`; None for "counterfactual" with
+        fits, for "layercam" without or where a layer is named.
     fits : False leaves the likelihood ratio out; the fits of the manganite take minutes. model : as for :func:`classify`.
 
     Raises
@@ -141,15 +142,19 @@ def account(source: Source, study: Study | None = None, *, method: str = "layerc
     mosaic, asked, said = _asked(model, source, study, None, cache, threads, progress)
     from insml.explain import explain, pixel_ratio, slice_ratio
 
-    explanation = explain(asked, mosaic, method, layer)
-    drops = explain(asked, mosaic, "occlusion").slices
-    ratio, ratio_map = None, None
+    method = method or ("counterfactual" if fits and layer is None else "layercam")
+    drops = explain(asked, mosaic, "occlusion")
+    explanation, ratio, ratio_map = drops, None, None
+    if method != "counterfactual" or not fits:  # before the fits: what is refused costs none
+        explanation = explain(asked, mosaic, method, layer)
     if fits:
-        names = [explanation.winner, explanation.runner_up]
+        names = [drops.winner, drops.runner_up]
         found = refine(study, mosaic, names, seed=seed, threads=threads, progress=_count(progress))
         one, other = (found[name] for name in names)
         ratio, ratio_map = slice_ratio(one, other), pixel_ratio(mosaic, one, other)
-    return Account(study.title, mosaic, said, explanation, drops, ratio, ratio_map)
+        if method == "counterfactual":
+            explanation = explain(asked, mosaic, method, layer, fits=found)
+    return Account(study.title, mosaic, said, explanation, drops.slices, ratio, ratio_map)
 
 
 def _count(progress: Progress | None) -> Callable[[str], None] | None:

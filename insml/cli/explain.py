@@ -16,8 +16,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("input", metavar="INPUT", help="as for 'insml classify'")
     add_study(parser)
     add_network(parser)
-    parser.add_argument("--method", default="layercam", help="cam, grad-cam, grad-cam++, layercam (default), "
-                        "integrated-gradients, occlusion or slices")
+    parser.add_argument("--method", help="counterfactual (default with fits), cam, grad-cam, grad-cam++, layercam (default "
+                        "without fits, and with --layer), integrated-gradients, occlusion or slices")
     parser.add_argument("--layer", help="of the network, such as block2 (default: the finest that tells slices apart)")
     parser.add_argument("--no-fit", action="store_true", help="without fits (minutes), hence without likelihood ratio")
     parser.add_argument("--seed", type=int, default=0, help="of the fits' starting points")

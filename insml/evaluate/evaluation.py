@@ -21,6 +21,7 @@ from insml.evaluate.mistakes import Mistake, mistakes
 from insml.evaluate.parts import Part, Parts
 from insml.evaluate.quantities import Detection, Labels, Quantity, detection, mean_of, quantity, take
 from insml.evaluate.shifts import FAMILIES, SEVERITIES, CleanImages, Shifted
+from insml.explain.counterfactual import exchanged_known
 from insml.explain.quality import saliency_quality
 from insml.explain.rival import nearest_rivals
 from insml.infer.reproduction import nearest_chi2
@@ -192,15 +193,24 @@ def _explained(trial: Trial, library: TrainingSet) -> list[Quantity]:
     as much as by its model.
     """
     clean, labels = library.clean[:trial.explained], library.labels[:trial.explained]
-    measured = [trial.corruption.apply(stack, trial.seed, i) for i, stack in enumerate(clean)]
+    # networks fold or do not care, and the clean images lie as they lie
+    corruption = replace(trial.corruption, mirror=(False, False), transpose=False)
+    measured = [corruption.apply(stack, trial.seed, i) for i, stack in enumerate(clean)]
     truths = nearest_rivals(trial.study, library, clean, labels,
                             masks=np.stack([mask for _, mask in measured]))
-    found = [saliency_quality(network, measured, truths) for network in trial.networks]
+    exchanged = [exchanged_known(trial.study, *image, own, library.clean[rival])
+                 for image, own, rival in zip(measured, clean, truths.library, strict=True)]
+    found = [saliency_quality(network, measured, truths, method="counterfactual", exchanged=exchanged)
+             for network in trial.networks]
+    without = [saliency_quality(network, measured, truths, method="layercam") for network in trial.networks]
     return [
         mean_of("saliency: first slice is one that decides", [f.pointing for f in found], least=0.9),
         mean_of("saliency: decisive slices among the first three", [f.recall for f in found]),
         mean_of("saliency: rank correlation with the likelihood ratio", [f.spearman for f in found], least=0.6),
         mean_of("saliency: rank correlation after randomisation", [f.randomised for f in found], most=0.2),
+        mean_of("LayerCAM: first slice is one that decides", [f.pointing for f in without]),
+        mean_of("LayerCAM: rank correlation with the likelihood ratio", [f.spearman for f in without]),
+        mean_of("LayerCAM: rank correlation after randomisation", [f.randomised for f in without]),
     ]
 
 

@@ -30,6 +30,12 @@ def _integrated(subject: Subject) -> Array:
     return integrated_gradients(subject.score, subject.x, torch.zeros_like(subject.x))
 
 
+def _counterfactual(subject: Subject) -> Array:
+    if subject.exchanged is None:
+        raise InsmlError("counterfactual: expected best fits of the winner and the runner-up, found none")
+    return integrated_gradients(subject.score, subject.x, subject.exchanged)
+
+
 def _occlusion(subject: Subject) -> Array:
     pixels = np.maximum(np.count_nonzero(~subject.mask, axis=(1, 2)), 1)
     drops = occlude_slices(subject.score, subject.x) / pixels
@@ -47,9 +53,9 @@ def _slices(subject: Subject) -> Array:
 
 #: Without a choice of layer: from the input, or from the one layer they are for.
 WHOLE: dict[str, Callable[[Subject], Array]] = {
-    "integrated-gradients": _integrated, "occlusion": _occlusion, "slices": _slices}
+    "counterfactual": _counterfactual, "integrated-gradients": _integrated, "occlusion": _occlusion, "slices": _slices}
 
-#: All names. ``cam``, ``integrated-gradients`` and ``occlusion`` have signs, the others are >= 0.
+#: All names. ``cam``, ``counterfactual``, ``integrated-gradients`` and ``occlusion`` have signs, the others are >= 0.
 ATTRIBUTIONS = ("cam", *FORMULAE, *WHOLE)
 
 
@@ -66,7 +72,7 @@ def attribute(subject: Subject, method: str, layer: str | None = None) -> tuple[
     Raises
     ------
     InsmlError : an unknown method or layer; a layer for a method that has none; ``cam`` or ``slices`` for a network that
-    they are not for.
+    they are not for; ``counterfactual`` for a subject without an exchanged image.
     """
     if method not in ATTRIBUTIONS:
         raise InsmlError(f"method: expected one of {', '.join(ATTRIBUTIONS)}, found {method!r}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from insml.answer import ModelFit
 from insml.explain.attributions import attribute
+from insml.explain.counterfactual import exchanged
 from insml.explain.layers import map_layer
 from insml.explain.subject import Subject
 from insml.mosaic import Mosaic
@@ -33,8 +36,8 @@ class Explanation:
     Attributes
     ----------
     maps : (n_slices, n0, n1) in measured bins, 0 where masked; mirror images that the network folds have the same.
-    slices : (n_slices,) sum of the maps over the pixels that the network sees of each slice. For "integrated-gradients" and
-        "occlusion" in units of the log odds.
+    slices : (n_slices,) sum of the maps over the pixels that the network sees of each slice. For "counterfactual",
+        "integrated-gradients" and "occlusion" in units of the log odds.
     log_odds : score of ``winner`` minus that of ``runner_up``, over the temperature that calibrates them.
     winner, runner_up : candidates' names. method, layer : names; "" for a method without a layer.
     sharing : how a slice comes by its map.
@@ -56,12 +59,14 @@ class Explanation:
         return np.asarray(positive / max(float(positive.sum()), 1e-300))
 
 
-def explain(network: Network, mosaic: Mosaic, method: str = "layercam", layer: str | None = None) -> Explanation:
+def explain(network: Network, mosaic: Mosaic, method: str = "layercam", layer: str | None = None, *,
+            fits: Mapping[str, ModelFit] | None = None) -> Explanation:
     """Explain the log odds between the two most probable candidates; of an ensemble, the mean over its members.
 
     Parameters
     ----------
     method, layer : see :func:`insml.explain.attributions.attribute`.
+    fits : best fits of ``insml.fit`` or ``refine`` to this mosaic by candidate, for "counterfactual".
 
     Raises
     ------
@@ -74,9 +79,12 @@ def explain(network: Network, mosaic: Mosaic, method: str = "layercam", layer: s
     classes = (network.candidates.index(winner), network.candidates.index(runner_up))
     members = network.members if isinstance(network, Ensemble) else (network,)
     signal, mask = mosaic.stack, mosaic.stack_mask
+    other = None
+    if fits is not None and winner in fits and runner_up in fits:
+        other = exchanged(signal, fits[winner], fits[runner_up])
     maps, log_odds = np.zeros(network.form.layout.stack_shape), 0.0
     for member in members:
-        subject = Subject.of(member, signal, mask, classes)
+        subject = Subject.of(member, signal, mask, classes, other)
         own, used = attribute(subject, method, layer)
         maps += own / (member.temperature * len(members))
         log_odds += subject.margin / (member.temperature * len(members))

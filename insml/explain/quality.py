@@ -69,7 +69,8 @@ class FaithfulnessAreas:
 
 
 def saliency_quality(classifier: Classifier, images: Sequence[Image], truths: Rivals, *, method: str = "layercam",
-                     layer: str | None = None, blocks: int = 2, seed: int = 0) -> SaliencyQuality:
+                     layer: str | None = None, exchanged: Sequence[NDArray[Any]] | None = None, blocks: int = 2,
+                     seed: int = 0) -> SaliencyQuality:
     """Pointing, recall, rank correlation and randomisation of a method's maps.
 
     What is explained is the margin of the true candidate against the rival, whichever of the two the network prefers.
@@ -78,10 +79,12 @@ def saliency_quality(classifier: Classifier, images: Sequence[Image], truths: Ri
     ----------
     images : n measured stacks. truths : of the clean images behind them, in the same order.
     method, layer : see :func:`insml.explain.attributions.attribute`.
+    exchanged : n stacks with the rival's signal in place of the own, for "counterfactual"
+        (:func:`insml.explain.counterfactual.exchanged_known`).
     blocks : so many blocks from the top are re-initialised, with weights drawn from ``seed``.
     """
     rows = []
-    for subject, ratio in _subjects(classifier, images, truths):
+    for subject, ratio in _subjects(classifier, images, truths, exchanged):
         maps, _ = attribute(subject, method, layer)
         values, used = maps.sum((1, 2)), subject.covered
         truth = truth_set(np.where(used, ratio, 0))
@@ -126,12 +129,17 @@ def faithfulness_areas(classifier: Classifier, images: Sequence[Image], truths: 
     return FaithfulnessAreas(tuple(own), tuple(detector), tuple(random))
 
 
-def _subjects(classifier: Classifier, images: Sequence[Image], truths: Rivals) -> list[tuple[Subject, Array]]:
+def _subjects(classifier: Classifier, images: Sequence[Image], truths: Rivals,
+              exchanged: Sequence[NDArray[Any]] | None = None) -> list[tuple[Subject, Array]]:
+    others = [None] * len(images) if exchanged is None else exchanged
     if len(images) != len(truths.labels):
         raise InsmlError(f"saliency: expected a truth for each image, found {len(images)} images and {len(truths.labels)} "
                          "truths")
-    return [(Subject.of(classifier, *image, (int(label), int(rival))), ratio) for image, label, rival, ratio in
-            zip(images, truths.labels, truths.rivals, truths.ratio, strict=True)]
+    if len(images) != len(others):
+        raise InsmlError(f"saliency: expected an exchanged stack for each of {len(images)} images, found {len(others)}")
+    return [(Subject.of(classifier, *image, (int(label), int(rival)), other), ratio)
+            for image, label, rival, ratio, other in
+            zip(images, truths.labels, truths.rivals, truths.ratio, others, strict=True)]
 
 
 def _probability(subject: Subject, temperature: float) -> Score:

@@ -26,6 +26,8 @@ class Subject:
     ----------
     layout : of the stack. x : (1, n_slices, m0, m1) standardised. mask : (n_slices, m0, m1) True without detector.
     winner, runner_up : classes; the score that is explained is that of the first minus that of the second.
+    exchanged : ``x`` with the signal of the runner-up in place of the winner's (:mod:`insml.explain.counterfactual`), None
+        where it is not known.
     """
 
     method: Method
@@ -34,14 +36,16 @@ class Subject:
     mask: NDArray[np.bool_]
     winner: int
     runner_up: int
+    exchanged: Tensor | None = None
 
     @classmethod
-    def of(cls, classifier: Classifier, signal: NDArray[Any], mask: NDArray[np.bool_],
-           classes: tuple[int, int]) -> Subject:
-        """Of a stack (n_slices, n0, n1) in measured bins. ``classes``: winner and runner-up."""
+    def of(cls, classifier: Classifier, signal: NDArray[Any], mask: NDArray[np.bool_], classes: tuple[int, int],
+           exchanged: NDArray[Any] | None = None) -> Subject:
+        """Of a stack (n_slices, n0, n1) in measured bins. ``classes``: winner and runner-up. ``exchanged``: a stack."""
         folded, hidden = classifier.form.fold(signal, mask)
         x = torch.from_numpy(standardise(folded, hidden)[None])
-        return cls(classifier.method, classifier.form.layout, x, hidden, *classes)
+        other = None if exchanged is None else torch.from_numpy(classifier.form(exchanged, mask)[None])
+        return cls(classifier.method, classifier.form.layout, x, hidden, *classes, other)
 
     def score(self, x: Tensor) -> Tensor:
         """(batch,) ``Method.margin``, before any activation; whatever mode the network is left in."""

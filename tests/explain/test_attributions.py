@@ -10,7 +10,7 @@ from toys import bright, layout, planted_classifier, subject
 from insml.errors import GeometryError, InsmlError
 from insml.explain import ATTRIBUTIONS, Subject, attribute, explain
 from insml.explain.activation import input_gradient
-from insml.explain.attributions import FORMULAE
+from insml.explain.attributions import FORMULAE, WHOLE
 from insml.explain.layers import layer_maps
 from insml.explain.occlusion import occlude_slices
 from insml.explain.registration import register
@@ -37,8 +37,8 @@ def test_every_method_for_every_architecture(name: str, method: str) -> None:
         assert np.isfinite(maps).all()
         assert not maps[asked.mask].any()
         assert maps.any() or method == "grad-cam"  # may be 0 everywhere behind its ReLU
-        assert (layer in asked.method.backbone.maps()) == (method not in ("integrated-gradients", "occlusion", "slices"))
-        assert method in ("cam", "integrated-gradients", "occlusion") or maps.min() >= 0
+        assert (layer in asked.method.backbone.maps()) == (method not in WHOLE)
+        assert method in ("cam", "counterfactual", "integrated-gradients", "occlusion") or maps.min() >= 0
     assert all(torch.equal(t, state[key]) for key, t in asked.method.state_dict().items())
     assert all(p.grad is None for p in asked.method.parameters())
     assert not any(m._forward_hooks for m in asked.method.modules())

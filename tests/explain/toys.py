@@ -24,8 +24,8 @@ def subject(architecture: str, where: MosaicLayout, kind: str = "softmax", seed:
     """A random image before a network with random weights."""
     torch.manual_seed(seed)
     method = METHODS.make(kind, network(architecture, where, 3), 3).eval()
-    x = torch.randn(1, *where.stack_shape, generator=torch.Generator().manual_seed(seed + 1))
-    return Subject(method, where, x, np.zeros(where.stack_shape, bool), 2, 0)
+    x, other = torch.randn(2, 1, *where.stack_shape, generator=torch.Generator().manual_seed(seed + 1))
+    return Subject(method, where, x, np.zeros(where.stack_shape, bool), 2, 0, other)
 
 
 def local(module: nn.Module) -> None:
