@@ -145,7 +145,7 @@ def account(source: Source, study: Study | None = None, *, method: str | None = 
     method = method or ("counterfactual" if fits and layer is None else "layercam")
     drops = explain(asked, mosaic, "occlusion")
     explanation, ratio, ratio_map = drops, None, None
-    if method != "counterfactual" or not fits:  # before the fits: what is refused costs none
+    if method != "counterfactual" or not fits or layer is not None:  # before the fits: what is refused costs none
         explanation = explain(asked, mosaic, method, layer)
     if fits:
         names = [drops.winner, drops.runner_up]

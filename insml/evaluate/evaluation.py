@@ -208,6 +208,7 @@ def _explained(trial: Trial, library: TrainingSet) -> list[Quantity]:
         mean_of("saliency: decisive slices among the first three", [f.recall for f in found]),
         mean_of("saliency: rank correlation with the likelihood ratio", [f.spearman for f in found], least=0.6),
         mean_of("saliency: rank correlation after randomisation", [f.randomised for f in found], most=0.2),
+        mean_of("saliency: rank correlation of that with the likelihood ratio", [f.control for f in found]),
         mean_of("LayerCAM: first slice is one that decides", [f.pointing for f in without]),
         mean_of("LayerCAM: rank correlation with the likelihood ratio", [f.spearman for f in without]),
         mean_of("LayerCAM: rank correlation after randomisation", [f.randomised for f in without]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +17,12 @@ from insml.explain.attributions import attribute
 from insml.explain.faithfulness.baselines import edges, random_ranks
 from insml.explain.faithfulness.curves import Areas, areas, pixel_ranks, slice_ranks
 from insml.explain.faithfulness.pointing import pointing, rank_correlation, recall, truth_set
-from insml.explain.faithfulness.randomisation import blocks_from_the_top, fresh_method, randomisation
+from insml.explain.faithfulness.randomisation import blocks_from_the_top, cascade, fresh_method
 from insml.explain.rival import Rivals
 from insml.explain.subject import Subject
 
 if TYPE_CHECKING:
     from insml.learn.classifier import Classifier
-    from insml.learn.method import Method
 
 Array = NDArray[np.float64]
 #: Signal and mask (n_slices, n0, n1) as measured, as ``Corruption.apply`` gives them.
@@ -41,6 +39,7 @@ class SaliencyQuality:
     recall : (n,) of the truth set by the three largest slices.
     spearman : (n,) rank correlation of the map's slices with the ratio, over slices with detectors.
     randomised : (n,) |rank correlation| of the map's pixels with those of the network whose top blocks are random.
+    control : (n,) ``spearman`` of that network: what a map has of the ratio without having learned anything.
     right : (n,) whether the network scores the true candidate above the rival.
     """
 
@@ -48,6 +47,7 @@ class SaliencyQuality:
     recall: Array
     spearman: Array
     randomised: Array
+    control: Array
     right: NDArray[np.bool_]
 
 
@@ -89,16 +89,14 @@ def saliency_quality(classifier: Classifier, images: Sequence[Image], truths: Ri
         values, used = maps.sum((1, 2)), subject.covered
         truth = truth_set(np.where(used, ratio, 0))
         chosen = blocks_from_the_top(subject.method, subject.score, subject.x)[:blocks]
-        rho = randomisation(partial(_pixels, subject, method, layer), subject.method, fresh_method(classifier, seed),
-                            chosen, ~subject.mask)
+        *_, random = cascade(subject.method, fresh_method(classifier, seed), chosen)
+        other, _ = attribute(replace(subject, method=random), method, layer)
+        covered = ~subject.mask
         rows.append((pointing(values, truth), recall(values, truth), rank_correlation(values[used], ratio[used]),
-                     abs(rho[-1]), subject.margin > 0))
-    first, found, spearman, randomised, right = np.array(rows, float).reshape(-1, 5).T
-    return SaliencyQuality(first, found, spearman, randomised, right > 0)
-
-
-def _pixels(subject: Subject, method: str, layer: str | None, network: Method) -> Array:
-    return attribute(replace(subject, method=network), method, layer)[0]
+                     abs(rank_correlation(maps[covered], other[covered])),
+                     rank_correlation(other.sum((1, 2))[used], ratio[used]), subject.margin > 0))
+    first, found, spearman, randomised, control, right = np.array(rows, float).reshape(-1, 6).T
+    return SaliencyQuality(first, found, spearman, randomised, control, right > 0)
 
 
 def faithfulness_areas(classifier: Classifier, images: Sequence[Image], truths: Rivals, *, method: str = "layercam",

@@ -20,6 +20,7 @@ pytest.importorskip("torch")
 import torch
 
 from insml.explain import explain
+from insml.infer.refine import refine
 from insml.learn.classifier import Classifier
 from insml.learn.form import Form
 from insml.learn.method import METHODS
@@ -57,7 +58,7 @@ def run(folder: Path, *arguments: str) -> int:
 
 def test_table_pictures_and_json(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "why"
-    assert run(folder, "--out", str(out)) == 0
+    assert run(folder, "--method", "layercam", "--out", str(out)) == 0
     screen = capsys.readouterr().out
     assert all(len(line) <= 80 for line in screen.splitlines() if not line.startswith("written"))
     assert sorted(p.name for p in out.iterdir()) == ["explanation.json", "explanation.png", "likelihood_ratio.png"]
@@ -84,6 +85,17 @@ def test_table_pictures_and_json(folder: Path, tmp_path: Path, capsys: pytest.Ca
         assert np.unique((255 * pixels[..., :3]) @ (1, 256, 65536)).size > 50
 
 
+def test_with_fits_the_signal_of_the_runner_up_is_what_images_are_compared_with(folder: Path, tmp_path: Path) -> None:
+    assert run(folder, "--out", str(tmp_path / "why")) == 0
+    found = json.loads((tmp_path / "why/explanation.json").read_text())
+    asked, study = Classifier.load(folder / "network.safetensors"), load(folder / "small.toml")
+    mosaic = clean(read_mosaic(folder / "measured.nxs"), study.data)
+    fits = refine(study, mosaic, [found["winner"], found["runner_up"]], seed=0, threads=1)
+    expected = explain(asked, mosaic, "counterfactual", fits=fits)
+    assert (found["method"], found["layer"]) == ("counterfactual", None)
+    np.testing.assert_allclose([s["value"] for s in found["slices"]], expected.slices, rtol=1e-3, atol=1e-6)
+
+
 def test_without_fits(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "why"
     assert run(folder, "--no-fit", "--method", "grad-cam++", "--layer", "block1", "--out", str(out)) == 0
@@ -96,7 +108,9 @@ def test_without_fits(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--method", "saliency"], "method: expected one of cam"), (["--layer", "block9"], "layer: expected one of slices"),
-    (["--method", "cam"], "class activation map: expected a network")])
+    (["--method", "cam"], "class activation map: expected a network"),
+    (["--method", "counterfactual", "--no-fit"], "counterfactual: expected best fits"),
+    (["--method", "counterfactual", "--layer", "mix"], "layer: expected none for the method counterfactual")])
 def test_mistakes_are_told_before_anything_is_fitted(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                                      arguments: list[str], words: str) -> None:
     assert run(folder, *arguments, "--out", str(tmp_path / "why")) == 2
