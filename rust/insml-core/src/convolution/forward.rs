@@ -193,6 +193,7 @@ impl<'a> Worker<'a> {
             self.weigh(d, &one.slice, &cells);
             self.scatter(d, &meeting, &cells);
         }
+        // rows beyond the middle are rows before it, turned
         let tall = raster.all(0) * raster.cells;
         for row in cells.end..all.end {
             let (before, beyond) = self.planes.split_at_mut((row - all.start) * MOMENTS * columns);
