@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "ForwardImage", "Generator", "ModeTable", "Model", "RunGeometry", "Target", "__version__", "accumulate", "arrange",
-    "broadened", "candidates", "convolve_mosaic", "draws", "flights", "gradient", "instrument_image", "kinematic_third",
-    "linear_map", "met", "paths", "pixel_limits", "probabilities",
+    "ForwardImage", "Generator", "ModeTable", "Model", "RunGeometry", "Target", "__version__", "accumulate",
+    "arrange", "broadened", "candidates", "convolve_mosaic", "counting_noise", "draws", "flights", "gradient",
+    "instrument_image", "kinematic_third", "linear_map", "met", "paths", "pixel_limits", "probabilities",
 ]
 
 __version__: str
