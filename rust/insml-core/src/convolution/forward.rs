@@ -274,7 +274,7 @@ impl<'a> Worker<'a> {
         let each = 3 * modes.reduced.iter().map(|b| b.products()).sum::<usize>();
         let weight = domain.weight as f32;
         // not all bins can be reached
-        let partial = meeting.slice.thirds[bins.start * wide..bins.end * wide].iter().flatten().any(|x| x.is_nan());
+        let partial = !(bins.start * wide..bins.end * wide).all(|bin| meeting.slice.reaches(bin));
         self.met.resize(modes.count);
         self.cell.resize(each, 0.0);
         for row in cells.clone() {
@@ -286,7 +286,7 @@ impl<'a> Worker<'a> {
             let planes = &mut self.planes[(row - cells.start) * MOMENTS * columns..][..MOMENTS * columns];
             for column in 0..columns {
                 let bin = own * wide + column / n;
-                if partial && meeting.slice.thirds[bin].iter().any(|x| x.is_nan()) {
+                if partial && !meeting.slice.reaches(bin) {
                     continue;
                 }
                 let (energies, x, y, products) = sheet.at(row, column);
@@ -351,7 +351,7 @@ impl<'a> Worker<'a> {
             let top = ((i + raster.margin[0]) * raster.cells - footprint.reach[0] - start) * MOMENTS * columns;
             for (j, out) in out.iter_mut().enumerate() {
                 let bin = (i + raster.margin[0]) * raster.all(1) + j + raster.margin[1];
-                if one.slice.thirds[bin].iter().any(|x| x.is_nan()) {
+                if !one.slice.reaches(bin) {
                     continue;
                 }
                 let ([before, after], inside) = footprint.around(&self.footprints, j);

@@ -37,7 +37,7 @@ pub fn holds(
         .filter_map(|(s, one)| {
             // a bin of no special place, another one in every slice
             let start = bins / 3 + (37 * s) % bins.div_ceil(8);
-            let bin = (start..bins).chain(0..start).find(|b| one.slice.thirds[*b].iter().all(|x| !x.is_nan()))?;
+            let bin = (start..bins).chain(0..start).find(|b| one.slice.reaches(*b))?;
             let [x, y] = [raster.centre(0, bin / raster.all(1)), raster.centre(1, bin % raster.all(1))];
             let third = one.slice.thirds[bin][1];
             Some([raster.hkl(x, y, third), raster.hkl(-x, -y, third)])
@@ -84,11 +84,10 @@ fn same_ways(raster: &Raster, slices: &[ForwardSlice], to_axes: &[Vec3; 3]) -> b
             let slice = &one.slice;
             let (thirds, ways) = (&slice.thirds, &slice.along_kf);
             let half = thirds.len().div_ceil(2);
-            let reached = |t: &[f64; 3]| t.iter().all(|x| !x.is_nan());
             opposite(&slice.along_ki, &slice.along_ki)
                 && thirds[..half].iter().zip(thirds.iter().rev()).all(|(a, b)| same(a, b))
-                && (ways[..half].iter().zip(ways.iter().rev()).zip(thirds))
-                    .all(|((a, b), t)| !reached(t) || opposite(a, b))
+                && (ways[..half].iter().zip(ways.iter().rev()).enumerate())
+                    .all(|(bin, (a, b))| !slice.reaches(bin) || opposite(a, b))
         })
 }
 

@@ -273,7 +273,7 @@ impl<'a> Worker<'a> {
         for (i1, out) in out.iter_mut().enumerate() {
             let spec = &self.request.slices[slice].slice;
             let bin = i0 * self.request.centres[1].len() + i1;
-            if spec.thirds[bin].iter().any(|x| x.is_nan()) {
+            if !spec.reaches(bin) {
                 continue;
             }
             self.draw(slice, bin, [i0, i1]);

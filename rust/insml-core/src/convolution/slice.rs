@@ -19,6 +19,14 @@ pub struct Slice {
     pub kernel: TimingKernel,
 }
 
+impl Slice {
+    /// Whether the spectrometer reaches all of a bin.
+    #[inline(always)]
+    pub fn reaches(&self, bin: usize) -> bool {
+        self.thirds[bin].iter().all(|x| !x.is_nan())
+    }
+}
+
 /// A domain: `map` takes hkl to the domain's own.
 pub struct Domain<'a> {
     pub model: &'a Compiled,
