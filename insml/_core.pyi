@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 __all__ = [
     "ForwardImage", "Generator", "ModeTable", "Model", "RunGeometry", "Target", "__version__", "accumulate",
-    "arrange", "broadened", "candidates", "convolve_mosaic", "counting_noise", "draws", "flights", "gradient",
-    "instrument_image", "kinematic_third", "linear_map", "met", "paths", "pixel_limits", "probabilities",
+    "add_structure", "arrange", "broadened", "candidates", "convolve_mosaic", "counting_noise", "displaced", "draws",
+    "flights", "fold", "gradient", "instrument_image", "kinematic_third", "linear_map", "met", "paths",
+    "pixel_limits", "probabilities", "standardise",
 ]
 
 __version__: str
@@ -107,6 +108,20 @@ def linear_map(
 def counting_noise(
     signal: NDArray[np.float32], subtracted: NDArray[np.float32], unit: NDArray[np.float32], *, whole: bool, seed: int,
 ) -> None: ...
+def displaced(
+    clean: NDArray[np.float16] | NDArray[np.float32], *, mirrored: tuple[bool, bool], swapped: bool,
+    shift: tuple[float, float], other: NDArray[np.int64], share: NDArray[np.float32], scale: NDArray[np.float32],
+) -> NDArray[np.float32]: ...
+_OfRuns = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+def add_structure(
+    signal: NDArray[np.float32], *, q: NDArray[np.float32], run: NDArray[np.int64], share: NDArray[np.float32],
+    arcs: _OfRuns, cones: _OfRuns, spots: _OfRuns,
+) -> None: ...
+def fold(
+    signal: NDArray[Any], mask: NDArray[np.bool_], *, mirrors: tuple[bool, bool],
+) -> tuple[NDArray[Any], NDArray[np.bool_]]: ...
+def standardise(signal: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float32]: ...
 def draws(
     *, seed: int, pixels: NDArray[np.uint64], samples: int, dimensions: int, sobol: bool, threads: int,
 ) -> NDArray[np.float64]: ...

@@ -8,17 +8,17 @@ or without, all else is equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from insml import _core
 from insml.datasets import smooth_fields
 from insml.datasets.counting import add_counting_noise
 from insml.datasets.coverage import missing_tubes, patches
-from insml.datasets.displacement import mixed, moved
+from insml.datasets.displacement import Displacement
 from insml.datasets.placement import Placement
 from insml.datasets.structured import StructuredBackground
 from insml.errors import InsmlError
@@ -28,10 +28,6 @@ Float32 = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
 _DISPLACEMENT, _STRUCTURED, _COUNTS, _TUBES, _SLICES = 1, 2, 3, 4, 5  # what has a generator of its own
-_MIN_PIXELS = 16         # a slice with fewer detectors says nothing about itself
-_CLIP = 8.0              # bound of standardised values
-_SHOULDER, _PEAK = 0.84, 0.97  # quantiles that measure noise and signal of a slice
-_PEAK_HEIGHT = 8.0       # at most this many units lie between median and _PEAK before stabilising
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +139,8 @@ class Corruption:
         if placement is not None and placement.shape != clean.shape:
             raise InsmlError(f"corruption: placement: expected one of the stack's shape {clean.shape}, "
                              f"found {placement.shape}")
-        stack, mirrored = self._reorient(np.asarray(clean, np.float32), rng)
-        if self.pixel_shift > 0 or self.energy_shift > 0 or self.run_jitter > 0:
-            stack = self._displaced(stack, _own(seed, index, _DISPLACEMENT))
+        displacement = self._displacement(len(clean), rng, _own(seed, index, _DISPLACEMENT))
+        stack = displacement.apply(np.asarray(clean))
         ns, n0, n1 = stack.shape
         level = self._levels(stack, rng)
         low, high = self.background
@@ -153,8 +148,8 @@ class Corruption:
         signal = smooth_fields.backgrounds(rng, stack.shape, amplitude)
         signal += stack * np.exp(self.scale_jitter * rng.standard_normal((ns, 1, 1), np.float32))
         if self.structured is not None and placement is not None:
-            q = mirrored(placement.q[None])[0]
-            signal += self.structured.draw(_own(seed, index, _STRUCTURED), placement, q, level)
+            q = displacement.turned(placement.q[None])[0]
+            self.structured.add(signal, _own(seed, index, _STRUCTURED), placement, q, level)
         # What was subtracted is gone from the mean but not from the noise.
         subtracted = (rng.uniform(0.02, 0.02 + high, (ns,)) * level).astype(np.float32)
         self._count(signal, subtracted, level, rng, _own(seed, index, _COUNTS))
@@ -164,7 +159,7 @@ class Corruption:
         mask = self._mask(rng, signal.shape, float(_own(seed, index, _SLICES).uniform(*self.slice_dropout)))
         if self.tubes[1] > 0 and placement is not None:
             own = _own(seed, index, _TUBES)
-            mask |= mirrored(missing_tubes(own, own.uniform(*self.tubes), placement))
+            mask |= displacement.turned(missing_tubes(own, own.uniform(*self.tubes), placement))
         hot = rng.integers(0, signal.size, rng.poisson(self.hot_pixels))
         signal.reshape(-1)[hot] = level[hot // (n0 * n1)] * rng.uniform(5, 50, hot.size)
         np.copyto(signal, 0, where=mask)
@@ -172,33 +167,19 @@ class Corruption:
             mask = zero_regions(signal)
         return signal, mask
 
-    def _reorient(self, clean: Float32, rng: np.random.Generator
-                  ) -> tuple[Float32, Callable[[NDArray[Any]], NDArray[Any]]]:
-        """The stack, mirrored, and what mirrors others alike."""
+    def _displacement(self, ns: int, rng: np.random.Generator, own: np.random.Generator) -> Displacement:
         draw = rng.random(3) < 0.5
-        axes = tuple(axis for axis, allowed, drawn in zip((1, 2), self.mirror, draw[:2], strict=True)
-                     if allowed and drawn)
-        swap = self.transpose and draw[2]
-
-        def mirrored(a: NDArray[Any]) -> NDArray[Any]:
-            a = np.flip(a, axes)
-            return a.swapaxes(1, 2) if swap else a
-
-        return mirrored(clean), mirrored
-
-    def _displaced(self, stack: Float32, rng: np.random.Generator) -> Float32:
-        if self.pixel_shift > 0:
-            first, second = rng.uniform(-self.pixel_shift, self.pixel_shift, 2)
-            stack = moved(stack, (float(first), float(second)))
-        if self.placement is None:
-            return stack
-        if self.energy_shift > 0:
-            share = rng.uniform(-self.energy_shift, self.energy_shift, self.placement.runs)
-            stack = mixed(stack, self.placement, share)
-        if self.run_jitter > 0:
-            scale = np.exp(self.run_jitter * rng.standard_normal(self.placement.runs, np.float32))
-            stack = stack * scale[self.placement.index, None, None]
-        return stack
+        first, second = (own.uniform(-self.pixel_shift, self.pixel_shift, 2) if self.pixel_shift > 0 else (0.0, 0.0))
+        other, share, scale = np.arange(ns), np.zeros(ns, np.float32), np.ones(ns, np.float32)
+        placement = self.placement
+        if placement is not None and self.energy_shift > 0:
+            of_runs = own.uniform(-self.energy_shift, self.energy_shift, placement.runs).astype(np.float32)
+            share = of_runs[placement.index]
+            other, share = np.where(share > 0, placement.neighbours[1], placement.neighbours[0]), np.abs(share)
+        if placement is not None and self.run_jitter > 0:
+            scale = np.exp(self.run_jitter * own.standard_normal(placement.runs, np.float32))[placement.index]
+        return Displacement((self.mirror[0] and bool(draw[0]), self.mirror[1] and bool(draw[1])),
+                            self.transpose and bool(draw[2]), (float(first), float(second)), other, share, scale)
 
     def _count(self, signal: Float32, subtracted: Float32, level: Float32, rng: np.random.Generator,
                own: np.random.Generator) -> None:
@@ -263,36 +244,5 @@ def standardise(signal: NDArray[Any], mask: BoolArray) -> Float32:
     if signal.shape != mask.shape or signal.ndim != 3:
         raise InsmlError(f"stack: expected signal and mask of one shape (slices, n0, n1), "
                          f"found {signal.shape} and {mask.shape}")
-    ns = len(signal)
-    signal = np.asarray(signal, np.float32 if signal.dtype == np.float32 else np.float64)
-    flat = np.where(mask, signal.dtype.type(np.inf), signal).reshape(ns, -1)
-    ordered = np.sort(flat, axis=1)
-    n = flat.shape[1] - np.count_nonzero(mask.reshape(ns, -1), axis=1)
-    usable = n >= min(_MIN_PIXELS, flat.shape[1])
-
-    def quantile(q: float) -> NDArray[Any]:
-        position = q * np.maximum(n - 1, 0)
-        low = position.astype(int)
-        high = np.minimum(low + 1, np.maximum(n - 1, 0))
-        rows = np.arange(ns)
-        a, b = (np.where(usable, ordered[rows, k], 0) for k in (low, high))
-        return np.asarray(a + (b - a) * (position - low))
-
-    centre = quantile(0.5)
-    scale = np.maximum(quantile(_SHOULDER) - centre, (quantile(_PEAK) - centre) / _PEAK_HEIGHT)
-    z = signal - centre.astype(signal.dtype)[:, None, None]
-    np.copyto(z, 0, where=mask | ~usable[:, None, None])
-    size = np.abs(z)
-    # Few bright pixels on an exactly flat floor: any multiple of their mean deviation keeps the invariances.
-    mean_deviation = size.sum((1, 2)) / np.maximum(n, 1)
-    scale = np.where(scale > 0, scale, mean_deviation).astype(signal.dtype)
-    # Rounding noise of a constant slice is not signal.
-    smallest = np.finfo(signal.dtype).eps * 8 * np.abs(centre)
-    with np.errstate(over="ignore"):  # clipped below
-        size /= np.where(scale > smallest, scale, signal.dtype.type(np.inf))[:, None, None]
-    size += 1
-    np.sqrt(size, out=size)
-    size -= 1
-    size *= 2
-    np.minimum(size, _CLIP, out=size)
-    return np.asarray(np.copysign(size, z), np.float32)
+    kept = signal if signal.dtype in (np.float32, np.float64) else signal.astype(np.float64)
+    return _core.standardise(np.ascontiguousarray(kept), np.ascontiguousarray(mask))

@@ -5,48 +5,43 @@ Linear interpolation: fast, and its blur of up to half a pixel is one more thing
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from insml.datasets.placement import Placement
+from insml import _core
 
 Float32 = NDArray[np.float32]
 
 
-def moved(stack: Float32, shift: tuple[float, float]) -> Float32:
-    """The stack moved along the axes of its tiles.
+@dataclass(frozen=True, eq=False)
+class Displacement:
+    """Where a stack (n_slices, n0, n1) is to lie.
 
-    Parameters
+    Attributes
     ----------
-    stack : (n_slices, n0, n1).
+    mirrored, swapped : axes of tiles that are turned over, and whether they are exchanged afterwards (n0 == n1).
     shift : pixels towards higher index along both axes, each from -1 to 1; edges are continued.
+    other, share : (n_slices,) each slice gets a share, from 0 to 1, of another one instead of its own.
+    scale : (n_slices,) that multiplies all.
     """
-    for axis, distance in zip((1, 2), shift, strict=True):
-        if distance == 0:
-            continue
-        along = stack.swapaxes(1, axis)
-        share = np.float32(abs(distance))
-        out = along * (1 - share)
-        # swapped and therefore strided where axis is 2; adding up in place costs one temporary
-        here, there = (np.s_[:, 1:], np.s_[:, :-1]) if distance > 0 else (np.s_[:, :-1], np.s_[:, 1:])
-        edge = 0 if distance > 0 else -1
-        out[here] += share * along[there]
-        out[:, edge] += share * along[:, edge]
-        stack = out.swapaxes(1, axis)
-    return stack
 
+    mirrored: tuple[bool, bool]
+    swapped: bool
+    shift: tuple[float, float]
+    other: NDArray[np.int64]
+    share: Float32
+    scale: Float32
 
-def mixed(stack: Float32, placement: Placement, share: NDArray[np.floating]) -> Float32:
-    """Each slice with a share of its neighbour in energy.
+    def apply(self, stack: NDArray[Any]) -> Float32:
+        """The stack, displaced in the order of the attributes."""
+        kept = stack if stack.dtype in (np.float16, np.float32) else stack.astype(np.float32)
+        return _core.displaced(np.ascontiguousarray(kept), mirrored=self.mirrored, swapped=self.swapped, shift=self.shift,
+                               other=self.other, share=self.share, scale=self.scale)
 
-    Parameters
-    ----------
-    stack : (n_slices, n0, n1). share : (runs,) of the slice above (positive) or below (negative) of the same run.
-    """
-    own = np.asarray(share, np.float32)[placement.index]
-    other = np.where(own > 0, placement.neighbours[1], placement.neighbours[0])
-    part: Float32 = stack[other]
-    part -= stack
-    part *= np.abs(own)[:, None, None]
-    part += stack
-    return part
+    def turned(self, tiles: NDArray[Any]) -> NDArray[Any]:
+        """(n, n0, n1), mirrored and swapped alone."""
+        tiles = np.flip(tiles, tuple(axis for axis, mirrored in zip((1, 2), self.mirrored, strict=True) if mirrored))
+        return tiles.swapaxes(1, 2) if self.swapped else tiles

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from insml import _core
 from insml.datasets.placement import Placement
 from insml.errors import InsmlError
 
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 
 _RINGS = 2                       # of each run
 _RING_WIDTH = (0.5, 2.0)         # sigma, pixels
@@ -59,86 +61,78 @@ class StructuredBackground:
     def to_dict(self) -> dict[str, Any]:
         return {name: list(pair) for name, pair in asdict(self).items()}
 
-    def draw(self, rng: np.random.Generator, placement: Placement, q: Float32, level: Float32) -> Float32:
-        """Intensity (n_slices, n0, n1).
+    def add(self, signal: Float32, rng: np.random.Generator, placement: Placement, q: Float32, level: Float32) -> None:
+        """Draw one background, and add it to a stack.
 
         Parameters
         ----------
+        signal : (n_slices, n0, n1), contiguous.
         q : (n0, n1) 1/Angstrom, that of ``placement`` or mirrored as the stack is. level : (n_slices,).
         """
         # own generators: amplitudes of one kind change no place of another
         of_cones, of_spurions, of_amount = rng.spawn(3)
-        out = self._rings_and_tail(rng, placement, q, level)
-        if self.cones[1] > 0:
-            out += self._cones(of_cones, placement, level)
-        if self.spurions[1] > 0:
-            out += self._spurions(of_spurions, placement, level)
-        out *= np.float32(of_amount.uniform(*self.amount))
-        return out
-
-    def _rings_and_tail(self, rng: np.random.Generator, placement: Placement, q: Float32, level: Float32) -> Float32:
-        runs, largest = placement.runs, float(placement.q.max())
-        centre = rng.uniform(0, largest, (runs, _RINGS))
-        width = rng.uniform(*_RING_WIDTH, (runs, _RINGS)) * placement.pixel
-        sign = np.where(rng.random((runs, _RINGS)) < 0.5, -1.0, 1.0)
-        strength = np.concatenate([sign * rng.uniform(*self.rings, (runs, _RINGS)),
-                                   rng.uniform(*self.tail, (runs, 1))], axis=1)
-        reach = rng.uniform(*_TAIL_REACH, (runs, 1)) * largest
-        decay = np.concatenate([_log_uniform(rng, _RING_DECAY, (runs, _RINGS)),
-                                _log_uniform(rng, _TAIL_DECAY, (runs, 1))], axis=1)
-        middle = np.concatenate([centre, np.zeros((runs, 1))], 1).astype(np.float32)
-        sigma = np.concatenate([width, reach], 1).astype(np.float32)
-        shapes = _gaussian((q.reshape(-1) - middle[..., None]) / sigma[..., None])
-        run = placement.index
-        weights = strength[run] * np.exp(-placement.depth[:, None] / decay[run]) * level[:, None]
-        out = np.empty((len(run), q.size), np.float32)
-        for number, members in enumerate(placement.members):
-            out[members] = weights[members].astype(np.float32) @ shapes[number]
-        return out.reshape(placement.shape)
-
-    def _cones(self, rng: np.random.Generator, placement: Placement, level: Float32) -> Float32:
-        runs, n0, n1 = placement.runs, *placement.q.shape
-        largest = float(placement.q.max())
-        tips = rng.random((runs, _CONES, 2)) * (n0, n1)
-        if rng.random() < _COMMON_TIPS:
-            tips[:] = tips[0]
-        width = _log_uniform(rng, _CONE_WIDTH, (runs, _CONES)).astype(np.float32) * np.float32(largest)
-        height = rng.uniform(*self.cones, (runs, _CONES))
-        reach = rng.uniform(*_CONE_REACH, (runs, _CONES)) * largest
-        # |Q| from a tip, with the tile's largest step for a pixel
-        away = placement.pixel * np.hypot(np.arange(n0)[:, None] - tips[..., 0, None, None],
-                                          np.arange(n1) - tips[..., 1, None, None])
-        away = away.astype(np.float32) / width[..., None, None]
-        out = np.empty(placement.shape, np.float32)
-        for run, members in enumerate(placement.members):
-            surface = placement.share[members, None] * (reach[run] / width[run])
-            shapes = _gaussian(away[run] - surface.astype(np.float32)[..., None, None])
-            shapes *= (height[run] * level[members, None]).astype(np.float32)[..., None, None]
-            out[members] = shapes.sum(1)
-        return out
-
-    def _spurions(self, rng: np.random.Generator, placement: Placement, level: Float32) -> Float32:
-        (n0, n1), shape = placement.q.shape, (placement.runs, _SPURIONS)
-        place = rng.random((*shape, 2)) * (n0, n1)
-        width = _log_uniform(rng, _SPURION_WIDTH, shape)
-        height, where, stay = rng.uniform(*self.spurions, shape), rng.random(shape), rng.uniform(*_SPURION_STAY, shape)
-        if rng.random() < _REFLECTIONS:
-            place[:], width[:], where[:] = place[0], width[0], 0
-        run, energy = placement.index, placement.share
-        strength = height[run] * np.exp(-0.5 * ((energy[:, None] - where[run]) / stay[run]) ** 2) * level[:, None]
-        down, across = (np.exp(-0.5 * ((np.arange(n) - place[..., axis, None]) / width[..., None]) ** 2)
-                        for axis, n in enumerate((n0, n1)))
-        rows = (strength[..., None] * down[run]).astype(np.float32)
-        return np.asarray(np.matmul(rows.swapaxes(1, 2), across.astype(np.float32)[run]))
+        arcs, cones = _arcs(self, rng, placement), _cones(self, of_cones, placement)
+        spots = _spots(self, of_spurions, placement)
+        factor = level * np.float32(of_amount.uniform(*self.amount))
+        share = placement.share.astype(np.float32)
+        _core.add_structure(signal, q=np.ascontiguousarray(q), run=placement.index, share=share,
+                            arcs=arcs.times(factor), cones=cones.times(factor), spots=spots.times(factor))
 
 
-def _gaussian(x: Float32) -> Float32:
-    """exp(-x^2 / 2), in place."""
-    np.square(x, out=x)
-    x *= np.float32(-0.5)
-    return np.exp(x, out=x)
+@dataclass(frozen=True, eq=False)
+class _Shapes:
+    """shapes : (runs, n, ...) where they lie. strength : (n_slices, n) relative to the slice's level."""
+
+    shapes: Float64
+    strength: Float64
+
+    def times(self, factor: Float32) -> tuple[Float32, Float32]:
+        return self.shapes.astype(np.float32), (self.strength * factor[:, None]).astype(np.float32)
 
 
-def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float], shape: tuple[int, int]
-                 ) -> NDArray[np.float64]:
+def _arcs(amplitudes: StructuredBackground, rng: np.random.Generator, placement: Placement) -> _Shapes:
+    """Rings and tail: middle and sigma in |Q|."""
+    runs, largest = placement.runs, float(placement.q.max())
+    centre = rng.uniform(0, largest, (runs, _RINGS))
+    width = rng.uniform(*_RING_WIDTH, (runs, _RINGS)) * placement.pixel
+    sign = np.where(rng.random((runs, _RINGS)) < 0.5, -1.0, 1.0)
+    strength = np.concatenate([sign * rng.uniform(*amplitudes.rings, (runs, _RINGS)),
+                               rng.uniform(*amplitudes.tail, (runs, 1))], axis=1)
+    reach = rng.uniform(*_TAIL_REACH, (runs, 1)) * largest
+    decay = np.concatenate([_log_uniform(rng, _RING_DECAY, (runs, _RINGS)),
+                            _log_uniform(rng, _TAIL_DECAY, (runs, 1))], axis=1)
+    middle, sigma = np.concatenate([centre, np.zeros((runs, 1))], 1), np.concatenate([width, reach], 1)
+    run = placement.index
+    return _Shapes(np.stack([middle, sigma], -1), strength[run] * np.exp(-placement.depth[:, None] / decay[run]))
+
+
+def _cones(amplitudes: StructuredBackground, rng: np.random.Generator, placement: Placement) -> _Shapes:
+    """Tip, sigma, and distance of the surface from the tip at the largest energy transfer, in pixels: those of the tile's
+    largest step of |Q|."""
+    n = _CONES if amplitudes.cones[1] > 0 else 0
+    runs = placement.runs
+    in_pixels = float(placement.q.max()) / placement.pixel
+    tips = rng.random((runs, n, 2)) * placement.q.shape
+    if rng.random() < _COMMON_TIPS:
+        tips[:] = tips[0]
+    width = _log_uniform(rng, _CONE_WIDTH, (runs, n)) * in_pixels
+    height = rng.uniform(*amplitudes.cones, (runs, n))
+    reach = rng.uniform(*_CONE_REACH, (runs, n)) * in_pixels
+    return _Shapes(np.concatenate([tips, width[..., None], reach[..., None]], -1), height[placement.index])
+
+
+def _spots(amplitudes: StructuredBackground, rng: np.random.Generator, placement: Placement) -> _Shapes:
+    """Place and sigma in pixels."""
+    shape = (placement.runs, _SPURIONS if amplitudes.spurions[1] > 0 else 0)
+    place = rng.random((*shape, 2)) * placement.q.shape
+    width = _log_uniform(rng, _SPURION_WIDTH, shape)
+    height, where, stay = rng.uniform(*amplitudes.spurions, shape), rng.random(shape), rng.uniform(*_SPURION_STAY, shape)
+    if rng.random() < _REFLECTIONS:
+        place[:], width[:], where[:] = place[0], width[0], 0
+    run = placement.index
+    course = np.exp(-0.5 * ((placement.share[:, None] - where[run]) / stay[run]) ** 2)
+    return _Shapes(np.concatenate([place, width[..., None]], -1), height[run] * course)
+
+
+def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float], shape: tuple[int, int]) -> Float64:
     return np.asarray(np.exp(rng.uniform(np.log(bounds[0]), np.log(bounds[1]), shape)))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from insml import _core
 from insml.datasets.corrupt import standardise
 from insml.mosaic import Axis, MosaicLayout
 
@@ -49,12 +50,8 @@ class Form:
         """Folded, not standardised; masked where no mirror image has a detector."""
         if not any(self.mirrors):
             return signal, mask
-        covered = (~mask).astype(signal.dtype)
-        total = np.where(mask, 0, signal)
-        for axis, mirrored in zip((1, 2), self.mirrors, strict=True):
-            if mirrored:
-                total, covered = (_upper(a, axis) + _upper(np.flip(a, axis), axis) for a in (total, covered))
-        return total / np.maximum(covered, 1), covered == 0
+        kept = signal if signal.dtype in (np.float32, np.float64) else signal.astype(np.float64)
+        return _core.fold(np.ascontiguousarray(kept), np.ascontiguousarray(mask), mirrors=self.mirrors)
 
     def unfold(self, maps: NDArray[Any]) -> NDArray[Any]:
         """(..., n0, n1) of (..., m0, m1): every mirror image gets the same."""
@@ -69,6 +66,3 @@ class Form:
 def _half(axis: Axis) -> Axis:
     return replace(axis, edges=axis.edges[axis.n // 2:])
 
-
-def _upper(a: NDArray[Any], axis: int) -> NDArray[Any]:
-    return a[(slice(None),) * axis + (slice(a.shape[axis] // 2, None),)]

@@ -11,7 +11,7 @@ from scipy import ndimage
 from insml.crystal import Lattice
 from insml.datasets import Corruption, standardise
 from insml.datasets.coverage import missing_tubes
-from insml.datasets.displacement import mixed, moved
+from insml.datasets.displacement import Displacement
 from insml.datasets.placement import Placement
 from insml.datasets.structured import StructuredBackground
 from insml.errors import InsmlError
@@ -191,6 +191,9 @@ def placement() -> Placement:
     return Placement.of(Lattice(2 * np.pi, np.pi, 10), layout)
 
 
+IN_PLACE = Displacement((False, False), False, (0.0, 0.0), np.arange(6), np.zeros(6, np.float32), np.ones(6, np.float32))
+
+
 def test_where_slices_lie() -> None:
     p = placement()
     assert p.groups == (0, 0, 0, 1, 1, 1)
@@ -207,13 +210,33 @@ def test_where_slices_lie() -> None:
 def test_shifts_are_linear_interpolation(first: float, second: float) -> None:
     rough = np.random.default_rng(1).random(SHAPE, np.float32)
     expected = ndimage.shift(rough, (0, first, second), order=1, mode="nearest")
-    np.testing.assert_allclose(moved(rough, (first, second)), expected, atol=1e-5)
+    found = replace(IN_PLACE, shift=(first, second)).apply(rough)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@given(st.tuples(st.booleans(), st.booleans()), st.booleans(), st.sampled_from([np.float16, np.float32, float]))
+def test_stacks_are_turned_as_tiles_are(mirrored: tuple[bool, bool], swapped: bool, dtype: type) -> None:
+    square = np.random.default_rng(1).integers(0, 99, (6, 5, 5)).astype(dtype)
+    turn = replace(IN_PLACE, mirrored=mirrored, swapped=swapped)
+    np.testing.assert_array_equal(turn.apply(square), turn.turned(square))
 
 
 def test_energy_mixes_within_a_run() -> None:
     numbers = np.broadcast_to(np.array([1, 2, 4, 30, 20, 10], np.float32)[:, None, None], SHAPE).copy()
-    found = mixed(numbers, placement(), np.array([0.25, -0.5]))
-    np.testing.assert_allclose(found[:, 3, 4], [1.25, 2.5, 4, 25, 15, 10])
+    p = placement()
+    shifted = replace(STILL, placement=p, energy_shift=0.5)
+    seen = set()
+    for i in range(20):
+        signal, _ = shifted.apply(numbers, 1, i)
+        np.testing.assert_allclose(signal, np.broadcast_to(signal[:, :1, :1], SHAPE), rtol=1e-6)
+        for own, moved in ((numbers[:3, 0, 0], signal[:3, 0, 0]), (numbers[:2:-1, 0, 0], signal[:2:-1, 0, 0])):
+            up, down = np.append(own[1:], own[-1]), np.append(own[0], own[:-1])
+            share = (moved[1] - own[1]) / ((up if moved[1] > own[1] else down)[1] - own[1])
+            assert 0 <= share <= 0.5
+            other = up if moved[1] > own[1] else down
+            np.testing.assert_allclose(moved, own + share * (other - own), rtol=1e-4)
+            seen.add(bool(moved[1] > own[1]))
+    assert seen == {True, False}
 
 
 def test_slices_of_a_run_share_their_scale() -> None:
@@ -419,3 +442,15 @@ def test_standard_form_of_a_peak_that_towers_above_everything() -> None:
     y = standardise(signal, np.zeros(signal.shape, bool))
     assert y[0, 3, 3] == 8
     assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, float])
+def test_standard_form_is_the_stated_formula(dtype: type) -> None:
+    signal, mask = noisy(7)
+    signal = signal.astype(dtype)
+    found = standardise(signal, mask)
+    for y, x, hidden in zip(found, signal.astype(float), mask, strict=True):
+        q50, q84, q97 = np.quantile(x[~hidden], [0.5, 0.84, 0.97])
+        z = (x - q50) / max(q84 - q50, (q97 - q50) / 8)
+        expected = np.clip(2 * np.sign(z) * (np.sqrt(1 + np.abs(z)) - 1), -8, 8)
+        np.testing.assert_allclose(y, np.where(hidden, 0, expected), atol=1e-5)

@@ -2,7 +2,7 @@
 //! No Python, no global state; every parallel function takes its thread count.
 
 pub mod convolution;
-pub mod counting;
+pub mod corruption;
 pub mod error;
 pub mod form_factor;
 pub mod instrument;
@@ -12,6 +12,7 @@ pub mod parallel;
 pub mod pixels;
 pub mod sobol;
 pub mod spinwave;
+pub mod standard_form;
 pub mod table;
 pub mod vec3;
 

@@ -1,6 +1,6 @@
 //! Python bindings of `insml-core`: convert, call, wrap. No arithmetic here.
 
-mod counting;
+mod corruption;
 mod derivative;
 mod error;
 mod flight;
@@ -11,6 +11,7 @@ mod path;
 mod pixels;
 mod sobol;
 mod spinwave;
+mod standard_form;
 mod table;
 mod watched;
 
@@ -21,7 +22,7 @@ mod _core {
     use super::*;
 
     #[pymodule_export]
-    use super::counting::counting_noise;
+    use super::corruption::{add_structure, counting_noise, displaced};
     #[pymodule_export]
     use super::derivative::{broadened, gradient};
     #[pymodule_export]
@@ -40,6 +41,8 @@ mod _core {
     use super::sobol::draws;
     #[pymodule_export]
     use super::spinwave::Model;
+    #[pymodule_export]
+    use super::standard_form::{fold, standardise};
     #[pymodule_export]
     use super::table::ModeTable;
 
