@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,8 +43,6 @@ def run(args: argparse.Namespace) -> int:
     from insml.extras import need_torch
 
     need_torch("training")
-    # threads of torch whose next piece is late, because its core loads images, let go of their own; read as torch comes in
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from insml.datasets.shards import DataSet
     from insml.learn import TrainingSettings
     from insml.learn.trained import train_ensemble, train_network

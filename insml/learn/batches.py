@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,7 @@ Address = tuple[int, int]  # (image, counter of its draw)
 _WATCHED, _CALIBRATING = 150, 300  # images of each class; more are worth more in training
 _EPOCHS_A_DRAW = 2  # spoiling an image costs as much as learning from it;
 _MANY = 2000        # fewer images need every draw there can be
-_ROOM = 3 << 29     # bytes of spoilt images, made ahead or kept for the next epoch
+_ROOM = 3 << 29     # bytes of spoilt images, half of them kept for the next epoch
 _HELD_OUT = 1 << 40  # draws beyond every epoch's
 
 
@@ -58,32 +57,32 @@ def epoch_order(images: Indices, seed: int, epoch: int) -> Indices:
 
 class Loader:
     """Corrupted images in the form networks see. What is drawn depends on (seed, address) only, neither on threads nor on
-    what is made ahead or kept."""
+    what is kept.
+
+    Images are made many at a time, by all threads of ``executor``, and then used: two threads that spoil images beside two
+    that multiply matrices wait for each other.
+    """
 
     def __init__(self, data: TrainingSet, corruption: Corruption, form: Form, seed: int, executor: Executor) -> None:
         self.data, self.corruption, self.form, self.seed, self.executor = data, corruption, form, seed, executor
-        self._stacks: dict[Address, Future[NDArray[np.float32]]] = {}  # being made, or made
+        self._stacks: dict[Address, NDArray[np.float32]] = {}
         self._most = _ROOM // (4 * math.prod(form.layout.stack_shape))
 
-    def epoch(self, epoch: int, batches: Sequence[Indices], following: Sequence[Indices] = ()
-              ) -> Iterator[tuple[NDArray[np.float32], Indices]]:
-        """Stacks and image numbers, batch by batch. Two epochs of many images see the same draws, which are kept, and those
-        of the ``following`` one are made while batches are used; both within the room there is."""
+    def epoch(self, epoch: int, batches: Sequence[Indices]) -> Iterator[tuple[NDArray[np.float32], Indices]]:
+        """Stacks and image numbers, batch by batch. Two epochs of many images see the same draws, which are kept as far as
+        half the room goes."""
         again = _EPOCHS_A_DRAW if len(self.data) >= _MANY else 1
-        draw, next_draw = epoch // again, (epoch + 1) // again
-        self._stacks = {a: future for a, future in self._stacks.items() if a[1] // len(self.data) == draw}
-        ahead = deque([*self._addresses(draw, batches), *self._addresses(next_draw, following)])
-        for batch in batches:
+        draw = epoch // again
+        last = (epoch + 1) // again != draw
+        self._stacks = {a: stack for a, stack in self._stacks.items() if a[1] // len(self.data) == draw}
+        for n, batch in enumerate(batches):
             wanted = self._addresses(draw, [batch])
-            for address in wanted:
-                if address not in self._stacks:
-                    self._stacks[address] = self.executor.submit(self._image, address)
-            while ahead and len(self._stacks) < self._most:
-                address = ahead.popleft()
-                if address not in self._stacks:
-                    self._stacks[address] = self.executor.submit(self._image, address)
-            images = [self._stacks[address].result() for address in wanted]
-            if next_draw != draw or len(self._stacks) > self._most // 2:
+            if any(address not in self._stacks for address in wanted):
+                missing = [a for a in self._addresses(draw, batches[n:]) if a not in self._stacks]
+                made = missing[:max(len(wanted), self._most - len(self._stacks))]
+                self._stacks.update(zip(made, self.executor.map(self._image, made), strict=True))
+            images = [self._stacks[address] for address in wanted]
+            if last or len(self._stacks) > self._most // 2:
                 for address in wanted:
                     del self._stacks[address]
             yield np.stack(images), batch
@@ -91,9 +90,7 @@ class Loader:
     def held_out(self, images: Indices, draw: int) -> NDArray[np.float32]:
         """Draw number ``draw`` of images, one that no epoch uses."""
         counter = _HELD_OUT + draw * len(self.data)
-        # not behind what is made ahead
-        with ThreadPoolExecutor(2) as executor:
-            return np.stack(list(executor.map(self._image, [(int(i), counter + int(i)) for i in images])))
+        return np.stack(list(self.executor.map(self._image, [(int(i), counter + int(i)) for i in images])))
 
     def _addresses(self, draw: int, batches: Sequence[Indices]) -> list[Address]:
         return [(int(i), draw * len(self.data) + int(i)) for batch in batches for i in batch]

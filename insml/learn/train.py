@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -37,7 +36,7 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
         corruption, training goes on from it and ends as if it had never stopped; when it was made by others, training
         starts afresh (``progress`` gets a message). It stays afterwards.
     progress : called with (steps done, steps in all, message).
-    threads : for torch; half as many beside it for loading.
+    threads : for torch, and for spoiling images.
 
     Raises
     ------
@@ -51,9 +50,7 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
                          f"found {corruption.masks.shape[1:]}")
     parts = split(training_set.labels, len(training_set.candidates), settings.validation, settings.calibration,
                   settings.seed)
-    # spoiling images takes the interpreter's lock so often that two threads hardly do more than one
-    loading = max(1, threads // 2)
-    with _reproducible(threads, settings.torch_device()), _loading(loading) as executor:
+    with _reproducible(threads, settings.torch_device()), ThreadPoolExecutor(threads) as executor:
         form = Form.of(training_set.layout, corruption.mirror if settings.fold else (False, False))
         loader = Loader(training_set, corruption, form, settings.seed, executor)
         trainer = Trainer(training_set, settings, parts, loader, progress or (lambda done, total, message: None))
@@ -100,20 +97,6 @@ def _identity(data: TrainingSet, corruption: Corruption, settings: TrainingSetti
     """What must agree for two trainings to be the same one, as JSON would give it back."""
     identity = {"data": data.digest, "corruption": corruption.to_dict(), "settings": settings.to_dict()}
     return dict(json.loads(json.dumps(identity)))
-
-
-@contextmanager
-def _loading(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """What is still to be made ahead is dropped where a training ends early. Threads of Python give way to each other ten
-    times as readily as usual: steps of a training are short and many."""
-    before = sys.getswitchinterval()
-    executor = ThreadPoolExecutor(threads)
-    try:
-        sys.setswitchinterval(before / 10)
-        yield executor
-    finally:
-        sys.setswitchinterval(before)
-        executor.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -72,10 +72,9 @@ class Trainer:
 
     def run_epoch(self) -> None:
         batches = self._batches(self.epoch)
-        following = self._batches(self.epoch + 1) if self.epoch + 1 < self.settings.epochs else []
         losses = []
         message = f"epoch {self.epoch + 1} of {self.settings.epochs}"
-        for i, (stacks, images) in enumerate(self.loader.epoch(self.epoch, batches, following)):
+        for i, (stacks, images) in enumerate(self.loader.epoch(self.epoch, batches)):
             step = self.epoch * self.steps + i
             losses.append(self._step(step, *(torch.from_numpy(a).to(self.device) for a in (stacks, images))))
             self.progress(step + 1, self.total, message)

@@ -1,4 +1,4 @@
-"""Images for training: what is drawn does not depend on what is kept or made ahead."""
+"""Images for training: what is drawn does not depend on what is kept."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +14,7 @@ from insml.learn.form import Form
 N, BATCH = 12, 4
 
 
-def epochs(numbers: list[int], ahead: bool) -> list[dict[int, np.ndarray]]:
+def epochs(numbers: list[int]) -> list[dict[int, np.ndarray]]:
     """What each image looks like in some epochs, one after the other."""
     data = toy.training_set(N, size=8)
     order = {n: [epoch_order(np.arange(N), 3, n)[i:i + BATCH] for i in range(0, N, BATCH)] for n in range(9)}
@@ -22,36 +22,35 @@ def epochs(numbers: list[int], ahead: bool) -> list[dict[int, np.ndarray]]:
     with ThreadPoolExecutor(2) as executor:
         loader = Loader(data, Corruption(), Form.of(data.layout, (False, False)), 3, executor)
         for n in numbers:
-            found = loader.epoch(n, order[n], order[n + 1] if ahead else ())
+            found = loader.epoch(n, order[n])
             seen.append({int(i): x for stacks, images in found for i, x in zip(images, stacks, strict=True)})
             assert len(seen[-1]) == N
     return seen
 
 
 @pytest.mark.parametrize("room", [batches._ROOM, 5 * 4 * toy.N_SLICES * 64, 0])
-@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("many", [0, 2000])
-def test_draws_depend_on_the_epoch_alone(room: int, ahead: bool, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draws_depend_on_the_epoch_alone(room: int, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_MANY", many)
-    expected = [epochs([n], False)[0] for n in range(4)]
+    expected = [epochs([n])[0] for n in range(4)]
     monkeypatch.setattr(batches, "_ROOM", room)
-    for found, alone in zip(epochs([0, 1, 2, 3], ahead), expected, strict=True):
+    for found, alone in zip(epochs([0, 1, 2, 3]), expected, strict=True):
         for i in range(N):
             np.testing.assert_array_equal(found[i], alone[i])
     # a training that goes on after the first of two epochs
-    np.testing.assert_array_equal(epochs([3], ahead)[0][5], expected[3][5])
+    np.testing.assert_array_equal(epochs([3])[0][5], expected[3][5])
 
 
 @pytest.mark.parametrize("many", [N, N + 1])
 def test_two_epochs_of_many_images_see_the_same_draws(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_MANY", many)
-    seen = epochs([0, 1, 2], True)
+    seen = epochs([0, 1, 2])
     for i in range(N):
         assert np.array_equal(seen[0][i], seen[1][i]) == (many == N)
         assert not np.array_equal(seen[1][i], seen[2][i])
 
 
-def test_what_is_made_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_made_at_a_time_and_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_MANY", 0)
     data = toy.training_set(N, size=8)
     monkeypatch.setattr(batches, "_ROOM", 6 * 4 * toy.N_SLICES * 64)
@@ -59,7 +58,7 @@ def test_what_is_made_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with ThreadPoolExecutor(1) as executor:
         loader = Loader(data, Corruption(), Form.of(data.layout, (False, False)), 3, executor)
         for n in range(4):
-            for _ in loader.epoch(n, every, every):
+            for _ in loader.epoch(n, every):
                 assert len(loader._stacks) <= 6
 
 

@@ -1,6 +1,6 @@
 """Training: reproducible, resumable, and what its settings promise."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import toy
 from insml.datasets import Corruption, TrainingSet
 from insml.errors import FormatError, InsmlError
 from insml.learn import Classifier, TrainingSettings, train
-from insml.learn.batches import Loader, epoch_order, split
+from insml.learn.batches import epoch_order, split
 from insml.learn.tensorfile import state_arrays
 from insml.mosaic import Axis, Mosaic, MosaicLayout, SliceSpec
 
@@ -128,21 +128,6 @@ def test_impossible_requests_are_refused(small: TrainingSet, corruption: Corrupt
         train(toy.training_set(8), corruption, SHORT)
     with pytest.raises(InsmlError, match="masks"):
         train(small, replace(corruption, masks=np.zeros((1, 2, 2, 2), bool)), SHORT)
-
-
-def test_images_of_the_next_epoch_are_asked_for_while_one_is_used(small: TrainingSet, corruption: Corruption,
-                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, epoch = [], Loader.epoch
-
-    def told(self: Loader, number: int, batches: list[np.ndarray], following: Sequence[np.ndarray] = ()
-             ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        asked.append((number, [b.tolist() for b in batches], [b.tolist() for b in following]))
-        yield from epoch(self, number, batches, following)
-
-    monkeypatch.setattr(Loader, "epoch", told)
-    train(small, corruption, SHORT)
-    assert [number for number, *_ in asked] == [0, 1, 2]
-    assert [following for *_, following in asked] == [asked[1][1], asked[2][1], []]
 
 
 def test_three_candidates_and_uneven_tiles(corruption: Corruption) -> None:

@@ -7,6 +7,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from insml.learn.checkpoint import Checkpoint
 from insml.learn.form import Form
 from insml.learn.generative.pairs import Example, PairLoader
 from insml.learn.generative.settings import GenerativeSettings
-from insml.learn.train import _loading, _reproducible
+from insml.learn.train import _reproducible
 from insml.learn.trainer import Progress
 
 _WARM_UP = 0.1  # share of all steps in which the learning rate rises
@@ -71,7 +72,7 @@ def fit(make: Callable[[], ImageNetwork], form: Form, example: Example, data: Tr
                          f"found {corruption.masks.shape[1:]}")
     parts = split(data.labels, len(data.candidates), settings.validation, settings.calibration, settings.seed)
     report = progress or (lambda done, total, message: None)
-    with _reproducible(threads, torch.device("cpu")), _loading(threads) as executor:
+    with _reproducible(threads, torch.device("cpu")), ThreadPoolExecutor(threads) as executor:
         loader = PairLoader(data, corruption, form, settings.seed, executor, example, settings.empty)
         torch.manual_seed(settings.seed)
         run = _Run(make(), loader, parts, settings, report)
