@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seed", type=int, help="instead of the study's")
     parser.add_argument("--members", type=int, default=1, metavar="N", help="an ensemble of so many, with the seeds from "
                         "the given one on (default: 1, one network)")
+    parser.add_argument("--processes", type=int, default=0, metavar="N", help="members that are trained at once, each with "
+                        "its share of the threads and 3 GB for the manganite (default: one per thread)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, or auto (default): cuda where there is one")
     parser.add_argument("--precision", default="float32", help="float32 (default), or bfloat16 in training steps, "
                         "for GPUs and processors with instructions for it; several times slower on others")
@@ -45,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     need_torch("training")
     from insml.datasets.shards import DataSet
     from insml.learn import TrainingSettings
-    from insml.learn.trained import train_ensemble, train_network
+    from insml.learn.train_ensemble import train_ensemble
+    from insml.learn.trained import train_network
 
     question = study(args)
     rules = question.training
@@ -61,8 +65,9 @@ def run(args: argparse.Namespace) -> int:
             network = train_network(question, data=data, settings=settings, cache=args.cache, threads=args.threads,
                                     progress=progress)
         else:
+            processes = args.processes or min(args.members, args.threads or os.cpu_count() or 1)
             network = train_ensemble(question, args.members, data=data, settings=settings, cache=args.cache,
-                                     threads=args.threads, progress=progress)
+                                     threads=args.threads, processes=processes, progress=progress)
     network.save(args.out)
     print(f"written: {args.out} ({network.description})")
     return 0

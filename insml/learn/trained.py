@@ -21,7 +21,6 @@ from insml.datasets.structured import StructuredBackground
 from insml.errors import FormatError, InsmlError
 from insml.learn.checkpoint import Checkpoint
 from insml.learn.classifier import Classifier
-from insml.learn.ensemble import Ensemble
 from insml.learn.settings import TrainingSettings
 from insml.learn.train import train
 from insml.study import Study
@@ -102,7 +101,7 @@ def train_network(
         except FormatError:
             pass  # a kept copy that is damaged is made anew
     if data is None:
-        data = _simulated(study, cache / "images", threads, say)
+        data = simulated(study, cache / "images", threads, say)
     folder.mkdir(parents=True, exist_ok=True)
     trained = train(data, corruption_for(study, coverage), settings, checkpoint=_usable(folder / "checkpoint.safetensors"),
                     progress=lambda done, total, message: say("training the network", done, total),
@@ -112,41 +111,7 @@ def train_network(
     return classifier
 
 
-def train_ensemble(
-    study: Study,
-    members: int,
-    *,
-    data: TrainingSet | None = None,
-    settings: TrainingSettings | None = None,
-    coverage: BoolArray | None = None,
-    cache: Path | None = None,
-    threads: int = 0,
-    progress: Progress | None = None,
-) -> Ensemble:
-    """So many of :func:`train_network`, one after the other, with the seed of the settings and those after it.
-
-    Each member is kept, and goes on after an interruption, as a network by itself. Seeds also divide the images anew, so
-    members differ in what they were trained on as well.
-
-    Raises
-    ------
-    InsmlError : fewer than two members. Others as :func:`train_network`.
-    """
-    if members < 2:
-        raise InsmlError(f"ensemble: expected at least two networks, found {members}")
-    say = progress or (lambda what, done, total: None)
-    first = settings or TrainingSettings(epochs=study.training.epochs, seed=study.training.seed)
-    trained = []
-    for number in range(members):
-        def told(what: str, done: int, total: int, number: int = number) -> None:
-            say(f"{what}, {number + 1} of {members}", done, total)
-
-        trained.append(train_network(study, data=data, settings=replace(first, seed=first.seed + number),
-                                     coverage=coverage, cache=cache, threads=threads, progress=told))
-    return Ensemble(tuple(trained))
-
-
-def _simulated(study: Study, cache: Path, threads: int, say: Progress) -> TrainingSet:
+def simulated(study: Study, cache: Path, threads: int, say: Progress) -> TrainingSet:
     """The study's own images; a shard that is damaged is made anew."""
     rules = study.training
     plan = DataSetPlan(study, -(-rules.images // len(study.candidates)), rules.seed)

@@ -1,5 +1,6 @@
 """Networks that answer together, and files of either kind."""
 
+import multiprocessing
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,8 @@ from insml.errors import FormatError, GeometryError, InsmlError
 from insml.learn import Classifier, Ensemble, TrainingSettings, load_network, train
 from insml.learn.answers import Answers
 from insml.learn.tensorfile import read_tensors, state_arrays, write_tensors
-from insml.learn.trained import train_ensemble, train_network
+from insml.learn.train_ensemble import train_ensemble
+from insml.learn.trained import train_network
 from insml.study import Study, bundled
 
 SHORT = TrainingSettings(epochs=2, batch=8, draws=1)
@@ -120,7 +122,7 @@ def test_a_network_twice_says_what_it_says_alone(members: tuple[Classifier, ...]
 
 def test_members_that_do_not_belong_together_are_refused(members: tuple[Classifier, ...]) -> None:
     first = members[0]
-    with pytest.raises(InsmlError, match="at least two networks, found 1"):
+    with pytest.raises(InsmlError, match="networks: expected at least 2, found 1"):
         Ensemble((first,))
     for change, word in (({"study_digest": "x"}, "study"), ({"candidates": ("a", "b")}, "candidates"),
                          ({"ood_threshold": 0.3}, "threshold"),
@@ -246,5 +248,29 @@ def test_members_are_what_is_trained_apart_and_an_interruption_changes_nothing(t
     different = [state_arrays(method=m.method)["method.backbone.embed.weight"] for m in made.members]
     assert not np.array_equal(*different)
     assert made.study_digest == study.digest
-    with pytest.raises(InsmlError, match="at least two networks, found 1"):
+    with pytest.raises(InsmlError, match="networks: expected at least 2, found 1"):
         train_ensemble(study, 1, data=data, settings=settings, cache=tmp_path / "one")
+
+
+def test_members_side_by_side_are_those_one_after_the_other(tmp_path: Path) -> None:
+    study, data = study_and_images()
+    settings = replace(SHORT, seed=4)
+    told: list[tuple[str, int, int]] = []
+    made = train_ensemble(study, 2, data=data, settings=settings, cache=tmp_path / "one", threads=2, processes=2,
+                          progress=lambda what, done, total: told.append((what, done, total)))
+    assert ("training 2 networks, 2 at a time", 2000, 2000) in told
+    plain = train_ensemble(study, 2, data=data, settings=settings, cache=tmp_path / "two", threads=1)
+    for a, b in zip(made.members, plain.members, strict=True):
+        first, second = (state_arrays(method=c.method) for c in (a, b))
+        assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_a_member_that_fails_is_told_and_the_others_end(tmp_path: Path) -> None:
+    study, data = study_and_images()
+    few = TrainingSet(data.clean[:4], data.labels[:4], data.theta[:4], data.parameter_names, data.candidates, data.layout,
+                      data.study_digest, seed=1)
+    with pytest.raises(InsmlError, match=r"network [12] of 2: training set: expected at least 6 images"):
+        train_ensemble(study, 2, data=few, settings=SHORT, cache=tmp_path, threads=2, processes=2)
+    assert not multiprocessing.active_children()
+    with pytest.raises(InsmlError, match="processes: expected at least 1, found 0"):
+        train_ensemble(study, 2, data=few, settings=SHORT, cache=tmp_path, processes=0)
