@@ -1,4 +1,4 @@
-"""Time of a training step: float32, bfloat16 and torch.compile, for networks on the manganite's stacks.
+"""Time of spoiling an image and of a training step: float32, bfloat16 and torch.compile, on the manganite's stacks.
 
     python scripts/bench_training.py [--networks dense slice-stack] [--method softmax] [--steps 5] [--batch 32]
 
@@ -19,10 +19,23 @@ from insml.datasets import Corruption, TrainingSet
 from insml.learn import TrainingSettings
 from insml.learn.batches import Loader, split
 from insml.learn.form import Form
+from insml.learn.trained import corruption_for
 from insml.learn.trainer import Trainer
-from insml.study import bundled
+from insml.study import Study, bundled
 
 WAYS = ("float32", "bfloat16", "float32, compiled", "bfloat16, compiled")
+
+
+def spoiling(study: Study, form: Form, images: int = 200) -> float:
+    """CPU-seconds of drawing what separates a measurement from a simulation, and of the form networks see."""
+    corruption = corruption_for(study, None)
+    # bright in few places, as a simulation is
+    clean = (np.random.default_rng(1).random(study.layout.stack_shape) ** 6).astype(np.float16)
+    form(*corruption.apply(clean, 1, images))
+    begun = time.process_time()
+    for i in range(images):
+        form(*corruption.apply(clean, 1, i))
+    return (time.process_time() - begun) / images
 
 
 def main() -> None:
@@ -39,6 +52,7 @@ def main() -> None:
     # the trainer wants images of each candidate to divide; steps get others
     few = TrainingSet(np.ones((12, *study.layout.stack_shape), np.float32), np.arange(12) % 2, np.zeros((12, 1)),
                       (("J",), ("J",)), tuple(study.candidates), study.layout, "", 0)
+    print(f"spoiling an image: {1e3 * spoiling(study, form):.1f} ms")
     x = torch.from_numpy(rng.standard_normal((args.batch, *form.layout.stack_shape), np.float32))
     images = torch.arange(args.batch) % 12
     print(f"{args.method}, {args.batch} stacks {form.layout.stack_shape}, torch {torch.__version__}")
