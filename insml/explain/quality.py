@@ -81,15 +81,16 @@ def saliency_quality(classifier: Classifier, images: Sequence[Image], truths: Ri
     method, layer : see :func:`insml.explain.attributions.attribute`.
     exchanged : n stacks with the rival's signal in place of the own, for "counterfactual"
         (:func:`insml.explain.counterfactual.exchanged_known`).
-    blocks : so many blocks from the top are re-initialised, with weights drawn from ``seed``.
+    blocks : so many blocks from the top are re-initialised, with other weights for each image: those drawn from ``seed`` and
+        the seeds after it. One draw for all would say how it happens to look at the candidates' difference.
     """
     rows = []
-    for subject, ratio in _subjects(classifier, images, truths, exchanged):
+    for number, (subject, ratio) in enumerate(_subjects(classifier, images, truths, exchanged)):
         maps, _ = attribute(subject, method, layer)
         values, used = maps.sum((1, 2)), subject.covered
         truth = truth_set(np.where(used, ratio, 0))
         chosen = blocks_from_the_top(subject.method, subject.score, subject.x)[:blocks]
-        *_, random = cascade(subject.method, fresh_method(classifier, seed), chosen)
+        *_, random = cascade(subject.method, fresh_method(classifier, seed + number), chosen)
         other, _ = attribute(replace(subject, method=random), method, layer)
         covered = ~subject.mask
         rows.append((pointing(values, truth), recall(values, truth), rank_correlation(values[used], ratio[used]),

@@ -122,7 +122,7 @@ def test_a_network_twice_says_what_it_says_alone(members: tuple[Classifier, ...]
 
 def test_members_that_do_not_belong_together_are_refused(members: tuple[Classifier, ...]) -> None:
     first = members[0]
-    with pytest.raises(InsmlError, match="networks: expected at least 2, found 1"):
+    with pytest.raises(InsmlError, match="at least two networks, found 1"):
         Ensemble((first,))
     for change, word in (({"study_digest": "x"}, "study"), ({"candidates": ("a", "b")}, "candidates"),
                          ({"ood_threshold": 0.3}, "threshold"),
