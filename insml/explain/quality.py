@@ -81,8 +81,8 @@ def saliency_quality(classifier: Classifier, images: Sequence[Image], truths: Ri
     method, layer : see :func:`insml.explain.attributions.attribute`.
     exchanged : n stacks with the rival's signal in place of the own, for "counterfactual"
         (:func:`insml.explain.counterfactual.exchanged_known`).
-    blocks : so many blocks from the top are re-initialised, with other weights for each image: those drawn from ``seed`` and
-        the seeds after it. One draw for all would say how it happens to look at the candidates' difference.
+    blocks : so many blocks from the top are re-initialised, with other weights for each image: those drawn from ``seed``
+        and the seeds after it. One draw for all would say how it happens to look at the candidates' difference.
     """
     rows = []
     for number, (subject, ratio) in enumerate(_subjects(classifier, images, truths, exchanged)):
