@@ -3,8 +3,8 @@
     python scripts/train_weights.py [--cache DIR] [--threads N]
 
 For each bundled study: simulate the training images (a quarter of an hour on 2 cores for the manganite), train (as long
-again), calibrate, and write insml/learn/weights/<study>.safetensors. An interrupted run goes on where it stopped. Run it
-again whenever a study file or the simulation changes; networks whose study no longer matches are not used.
+again), calibrate, and write insml/learn/weights/<study>.safetensors. An interrupted run goes on where it stopped. Run
+it again whenever a study file or the simulation changes; networks whose study no longer matches are not used.
 """
 
 import argparse
