@@ -1,4 +1,4 @@
-//! Numerical core of insml: linear spin waves, their convolution with a resolution, and the noise of counts.
+//! Numerical core of insml: linear spin waves, their convolution with a resolution, and what a measurement makes of images.
 //! No Python, no global state; every parallel function takes its thread count.
 
 pub mod convolution;
