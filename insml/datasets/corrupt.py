@@ -244,5 +244,9 @@ def standardise(signal: NDArray[Any], mask: BoolArray) -> Float32:
     if signal.shape != mask.shape or signal.ndim != 3:
         raise InsmlError(f"stack: expected signal and mask of one shape (slices, n0, n1), "
                          f"found {signal.shape} and {mask.shape}")
-    kept = signal if signal.dtype in (np.float32, np.float64) else signal.astype(np.float64)
-    return _core.standardise(np.ascontiguousarray(kept), np.ascontiguousarray(mask))
+    return _core.standardise(as_floats(signal), np.ascontiguousarray(mask))
+
+
+def as_floats(signal: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    """As the core takes intensities: contiguous, single precision where they are, otherwise double."""
+    return np.ascontiguousarray(signal, np.float32 if signal.dtype == np.float32 else np.float64)

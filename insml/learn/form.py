@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml import _core
-from insml.datasets.corrupt import standardise
+from insml.datasets.corrupt import as_floats, standardise
 from insml.mosaic import Axis, MosaicLayout
 
 Float32 = NDArray[np.float32]
@@ -50,8 +50,7 @@ class Form:
         """Folded, not standardised; masked where no mirror image has a detector."""
         if not any(self.mirrors):
             return signal, mask
-        kept = signal if signal.dtype in (np.float32, np.float64) else signal.astype(np.float64)
-        return _core.fold(np.ascontiguousarray(kept), np.ascontiguousarray(mask), mirrors=self.mirrors)
+        return _core.fold(as_floats(signal), np.ascontiguousarray(mask), mirrors=self.mirrors)
 
     def unfold(self, maps: NDArray[Any]) -> NDArray[Any]:
         """(..., n0, n1) of (..., m0, m1): every mirror image gets the same."""

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -24,7 +24,7 @@ from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
 from insml.learn.ensemble import Ensemble
 from insml.learn.settings import TrainingSettings
-from insml.learn.trained import Progress, cache_folder, simulated, train_network
+from insml.learn.trained import NETWORK, Progress, cache_folder, folder_of, simulated, train_network
 from insml.study import Study
 
 BoolArray = NDArray[np.bool_]
@@ -65,10 +65,14 @@ def train_ensemble(
     every = [replace(first, seed=first.seed + number) for number in range(members)]
     if processes > 1:
         cache = cache or cache_folder()
-        if data is None:
+        missing = {number: one for number, one in enumerate(every)
+                   if not (folder_of(study, one, data, coverage, cache) / NETWORK).exists()}
+        if missing and data is None:
             simulated(study, cache / "images", threads, say)
+        # of all members, those that are there, too: another number of threads makes another network
         share = max(1, (threads or os.cpu_count() or 1) // min(processes, members))
-        _side_by_side([_Task(study, data, one, coverage, cache, share) for one in every], processes, say)
+        tasks = {number: _Task(study, data, one, coverage, cache, share) for number, one in missing.items()}
+        _side_by_side(tasks, members, processes, say)
     trained = []
     for number, one in enumerate(every):
         def told(what: str, done: int, total: int, number: int = number) -> None:
@@ -95,12 +99,12 @@ class _Said(NamedTuple):
     failure: str | None = None
 
 
-def _side_by_side(tasks: Sequence[_Task], processes: int, say: Progress) -> None:
-    """Train into the cache. What has started when one fails, or when this is stopped, ends; it goes on next time."""
+def _side_by_side(tasks: Mapping[int, _Task], members: int, processes: int, say: Progress) -> None:
+    """Train members into the cache. What runs when one fails, or when this is stopped, ends; it goes on next time."""
     context = multiprocessing.get_context("spawn")
     heard: Queue[_Said] = context.Queue()
-    waiting, running = deque(enumerate(tasks)), dict[int, Any]()
-    share = [0.0] * len(tasks)
+    waiting, running = deque(tasks.items()), dict[int, Any]()
+    share = [float(number not in tasks) for number in range(members)]
     try:
         while waiting or running:
             while waiting and len(running) < processes:
@@ -110,13 +114,13 @@ def _side_by_side(tasks: Sequence[_Task], processes: int, say: Progress) -> None
             ended = [number for number, process in running.items() if not process.is_alive()]
             for said in _all(heard):
                 if said.failure is not None:
-                    raise InsmlError(f"network {said.number + 1} of {len(tasks)}: {said.failure}")
+                    raise InsmlError(f"network {said.number + 1} of {members}: {said.failure}")
                 share[said.number] = said.done / max(1, said.total)
-                say(f"training {len(tasks)} networks, {processes} at a time", int(1000 * sum(share)), 1000 * len(tasks))
+                say(f"training {members} networks, {processes} at a time", int(1000 * sum(share)), 1000 * members)
             for number in ended:
                 process = running.pop(number)
                 if process.exitcode != 0:
-                    raise InsmlError(f"network {number + 1} of {len(tasks)}: expected a training to the end, found "
+                    raise InsmlError(f"network {number + 1} of {members}: expected a training to the end, found "
                                      f"that its process ended with code {process.exitcode}")
     finally:
         for process in running.values():

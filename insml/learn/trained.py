@@ -28,6 +28,7 @@ from insml.study import Study
 BoolArray = NDArray[np.bool_]
 #: Called with (what is going on, done, total).
 Progress = Callable[[str, int, int], None]
+NETWORK = "network.safetensors"
 _UNKNOWN_MASK = 0.5              # bare arrays come without one
 _SHIFT, _ENERGY_SHIFT = 0.5, 0.05  # pixels; share of the next slice
 _STRUCTURED = StructuredBackground(rings=(0.0, 0.3), tail=(0.0, 1.0), cones=(0.0, 0.8), spurions=(0.0, 0.8),
@@ -89,12 +90,8 @@ def train_network(
     settings = settings or TrainingSettings(epochs=study.training.epochs, seed=study.training.seed)
     if data is not None and data.study_digest != study.simulation_digest:
         raise InsmlError(f"training set: expected images of the study {study.name!r} as it is now, found those of another")
-    key = hashlib.sha256(json.dumps([study.digest, settings.to_dict(), None if data is None else data.digest],
-                                    sort_keys=True).encode())
-    if coverage is not None:
-        key.update(np.packbits(coverage).tobytes())
-    folder = cache / f"{study.name}-{key.hexdigest()[:16]}"
-    file = folder / "network.safetensors"
+    folder = folder_of(study, settings, data, coverage, cache)
+    file = folder / NETWORK
     if file.exists():
         try:
             return Classifier.load(file)
@@ -109,6 +106,16 @@ def train_network(
     classifier = replace(trained, study_digest=study.digest)
     classifier.save(file)
     return classifier
+
+
+def folder_of(study: Study, settings: TrainingSettings, data: TrainingSet | None, coverage: BoolArray | None, cache: Path
+              ) -> Path:
+    """Where ``cache`` keeps what comes of a training: its checkpoint, and ``NETWORK`` in the end."""
+    key = hashlib.sha256(json.dumps([study.digest, settings.to_dict(), None if data is None else data.digest],
+                                    sort_keys=True).encode())
+    if coverage is not None:
+        key.update(np.packbits(coverage).tobytes())
+    return cache / f"{study.name}-{key.hexdigest()[:16]}"
 
 
 def simulated(study: Study, cache: Path, threads: int, say: Progress) -> TrainingSet:
