@@ -41,6 +41,7 @@ Progress = Callable[[str, int, int], None]
 _CALIBRATION = 5   # every so-manieth image of each class calibrates what is fitted here
 _MEDIUM, _SEVERE = 3, 5
 _OWN = "density"   # the score that comes with a network
+TOGETHER = "density of the ensemble"
 PHYSICAL = "chi2 of the nearest simulation"
 
 
@@ -247,6 +248,9 @@ def _judged(trial: Trial, test: TrainingSet, clean: Part, usual: Part, near: Par
         told = _answers(networks, part)
         seen = {_OWN: detection(f"{letter}{severity}", [a.strangeness for a in tested], [a.strangeness for a in told],
                                 least=least, most=most)}
+        if len(networks) > 1:
+            usual_score, score = (Answers.together(a).strangeness for a in (tested, told))
+            seen[TOGETHER] = detection(f"{letter}{severity}, ensemble", [usual_score], [score])
         for kind in SCORES:
             seen[kind] = detection(f"{letter}{severity}, {kind}", [
                 f[kind](record)[testing] for f, record in zip(fitted, usual.records, strict=True)], [
@@ -259,8 +263,9 @@ def _judged(trial: Trial, test: TrainingSet, clean: Part, usual: Part, near: Par
     wrong = [p for (letter, _), p in shifted.items() if letter == "R"]
     if wrong:
         joined = [_joined(a) for a in zip(*(_answers(networks, p) for p in wrong), strict=True)]
-        found.append(quantity("confidently wrong among accepted, wrong resolution", _sure_and_wrong, joined,
-                              np.concatenate([p.labels for p in wrong]), most=0.01))
+        named = {"": joined} | ({"ensemble: ": [Answers.together(joined)]} if len(networks) > 1 else {})
+        found += [quantity(f"{name}confidently wrong among accepted, wrong resolution", _sure_and_wrong, answers,
+                           np.concatenate([p.labels for p in wrong]), most=0.01) for name, answers in named.items()]
     if shifted:
         found.append(_mixed(tested, truth, [(_answers(networks, p), p.labels) for p in shifted.values()]))
     found += explained

@@ -17,7 +17,7 @@ from small import planted, small_study
 from insml.errors import FormatError, InsmlError
 from insml.evaluate import wording
 from insml.evaluate.document import write_evaluation
-from insml.evaluate.evaluation import PHYSICAL, Evaluation, Trial, evaluate
+from insml.evaluate.evaluation import PHYSICAL, TOGETHER, Evaluation, Trial, evaluate
 from insml.evaluate.metrics import auroc, false_positive_rate
 from insml.evaluate.parts import Parts
 from insml.evaluate.quantities import quantity, resampled_detection
@@ -185,6 +185,34 @@ def test_samples_by_their_counts_are_samples() -> None:
     for n, (a, b) in enumerate(zip(*drawn, strict=True)):
         assert found[0, n] == pytest.approx(auroc(usual[a], strange[b], smallest=1))
         assert found[1, n] == pytest.approx(false_positive_rate(usual[a], strange[b], smallest=1))
+
+
+def test_several_are_also_asked_together(trial: Trial, study: Study, network: Classifier, tmp_path: Path) -> None:
+    """In accuracy, detection and what they are wrong about through other widths."""
+    data = planted(study, 80, 5).read()
+    settings = TrainingSettings(method="softmax", epochs=9, batch=16, learning_rate=3e-3, seed=4, draws=1)
+    other = replace(train(data, corruption_for(study, None), settings, threads=1), study_digest=study.digest)
+    two = replace(trial, networks=[network, other], letters="R", reproduced=0)
+    found = evaluate(two, tmp_path, threads=1)
+    value = {q.name: q for q in found.quantities}
+    usual = Answers.together(found.usual)
+    assert value["ensemble: accuracy, as measured"].value == (usual.probability.argmax(1) == found.labels).mean()
+
+    parts = Parts(tmp_path / "parts", two.networks, two.identity(), 1)
+    wide = [parts.get(f"R{s}", pytest.fail, two.seed, of=200) for s in SEVERITIES]
+    told = [Answers.together([n.answers(r) for n, r in zip(two.networks, part.records, strict=True)]) for part in wide]
+    seen = found.steps[-1].detection[TOGETHER].auroc
+    assert seen.value == auroc(usual.strangeness, told[-1].strangeness)
+    assert seen.each == (seen.value,)
+    wrong, accepted = 0, 0
+    for answers, part in zip(told, wide, strict=True):
+        known = answers.p_value >= 0.05
+        accepted += known.sum()
+        wrong += (known & (answers.probability.max(1) > 0.95) & (answers.probability.argmax(1) != part.labels)).sum()
+    assert accepted > 0
+    sure = value["ensemble: confidently wrong among accepted, wrong resolution"]
+    assert sure.value == pytest.approx(wrong / accepted)
+    assert sure.most == 0.01
 
 
 def test_members_together() -> None:
