@@ -28,6 +28,8 @@ class Classification:
         disagree about, the mutual information of class and sample over ln(classes).
     ood_score : larger is stranger.
     ood_p_value : share of held-out simulated mosaics at least as strange; in_distribution means p >= ood_threshold.
+    ood_parts : what the score is made of, each in standard deviations of held-out simulations: what the "network" finds, in
+        all runs and without each of them; the "appearance" of slices; their "gaps".
     saliency : image like the mosaic's values, >= 0: LayerCAM of the pre-activation score difference (winner minus
         runner-up), of the finest layer that tells slices apart, else of the last. What speaks for the winner.
     slice_saliency : (n_slices,) mean of the saliency over each slice's unmasked pixels.
@@ -45,6 +47,7 @@ class Classification:
     slice_saliency: Array
     network: str
     orientation: str = "as it is"
+    ood_parts: dict[str, float] = field(default_factory=dict)
 
     @property
     def winner(self) -> str:
@@ -64,6 +67,7 @@ class Classification:
             "ood_score": self.ood_score,
             "ood_p_value": self.ood_p_value,
             "ood_threshold": self.ood_threshold,
+            "ood_parts": self.ood_parts,
             "in_distribution": self.in_distribution,
             "description": self.network,
         }

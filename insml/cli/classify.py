@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
 
     from insml.cli.arguments import progress_bars, study
     from insml.inquiry import classify
+    from insml.report.wording import score
 
     question = study(args)
     for source in args.inputs:
@@ -36,6 +37,6 @@ def run(args: argparse.Namespace) -> int:
         probabilities = ", ".join(f"{name} {p:.4f}" for name, p in c.probabilities.items())
         kernels = ", ".join(f"{k:.3f}" for k in c.kernels.values())
         known = "in distribution" if c.in_distribution else "OUT OF DISTRIBUTION"
-        print(f"{source}: {c.winner}  ({probabilities}; kernels {kernels}; {known}, p = {c.ood_p_value:.4f})\n"
+        print(f"{source}: {c.winner}  ({probabilities}; kernels {kernels}; {known}, p = {c.ood_p_value:.4f}, {score(c)})\n"
               f"  network: {c.network}")
     return 0

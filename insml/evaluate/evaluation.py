@@ -320,8 +320,7 @@ def _calibration_error(answers: Answers, labels: Labels) -> float:
 
 
 def _fitted_scores(record: Record, labels: Labels, calibrating: NDArray[np.bool_], classes: int) -> dict[str, Any]:
-    known = Record(record.scores[calibrating], record.epistemic[calibrating], (record.middle[calibrating],),
-                   record.features[calibrating], record.appearance[calibrating])
+    known = record.take(calibrating)
     return {kind: score.fit(known, labels[calibrating], classes) for kind, score in SCORES.items()}
 
 

@@ -24,7 +24,7 @@ from insml.learn.record import Record
 Float32 = NDArray[np.float32]
 T = TypeVar("T")
 _CHUNK = 128  # images in memory at a time, as networks see them
-_FIELDS = ("scores", "epistemic", "middle", "features", "appearance")
+_FIELDS = ("scores", "epistemic", "middle", "features", "appearance", "changes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ class Parts:
         return Part(images.labels, images.variants, tuple(map(_slim, map(Record.joined, records))))
 
     def _key(self, of: Any) -> str:
-        return hashlib.sha256(json.dumps([self._identity, of], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([_FIELDS, self._identity, of], sort_keys=True).encode()).hexdigest()
 
     def _part(self, file: Mapping[str, NDArray[Any]]) -> Part:
         records = tuple(_record({name: file[f"{name}{k}"].astype(float) for name in _FIELDS})
@@ -131,4 +131,5 @@ def _slim(record: Record) -> Record:
 
 
 def _record(arrays: dict[str, NDArray[np.float64]]) -> Record:
-    return Record(arrays["scores"], arrays["epistemic"], (arrays["middle"],), arrays["features"], arrays["appearance"])
+    return Record(arrays["scores"], arrays["epistemic"], (arrays["middle"],), arrays["features"], arrays["appearance"],
+                  arrays["changes"])

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from insml.answer import Classification
+from insml.datasets.parts import parts_of
 from insml.errors import FormatError, GeometryError
 from insml.explain.attributions import attribute
 from insml.explain.occlusion import occlude_slices
@@ -26,14 +27,12 @@ from insml.learn.networks import network
 from insml.learn.record import Record
 from insml.learn.strangeness import Strangeness
 from insml.learn.tensorfile import load_state_arrays, read_tensors, state_arrays, write_tensors
-from insml.learn.uncertainty.density import FeatureDensity
 from insml.mosaic import Mosaic, MosaicLayout
 
 KIND = "insml classifier"
 #: Share of images of the kind it was trained on that a network calls out of distribution.
 FALSE_ALARMS = 0.05
-#: Files before the current version have one density; those before that do not say how many images there were.
-_VERSION, _ONE_DENSITY, _WITHOUT_NUMBER = 4, 3, 2
+_VERSION = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +41,7 @@ class Classifier:
 
     Probabilities are a softmax of the method's log scores at a temperature fitted on held-out simulations.
 
-    The out-of-distribution score is ``Strangeness``, of class-wise Gaussian densities; its p-value is a rank among held-out
+    The out-of-distribution score is ``Strangeness``, of Gaussian densities; its p-value is a rank among held-out
     simulations. What the method itself says of its ignorance stands beside it as ``epistemic``.
 
     Attributes
@@ -56,7 +55,7 @@ class Classifier:
     description : which network, how trained, how good on held-out simulations.
     ood_threshold : p-values below it are out of distribution.
     history : per epoch: loss and validation accuracy.
-    n_training : images the optimiser saw; None where a file of version 2 does not say.
+    n_training : images the optimiser saw; None where nobody says.
     """
 
     method: Method
@@ -82,7 +81,7 @@ class Classifier:
 
     def record(self, stacks: NDArray[np.float32]) -> Record:
         """What the method says of stacks in its form."""
-        return Record.of(self.method, stacks)
+        return Record.of(self.method, stacks, parts=parts_of(self.form.layout))
 
     def ood_scores(self, record: Record) -> NDArray[np.float64]:
         """(n,) how strange the images of a record are."""
@@ -115,6 +114,7 @@ class Classifier:
             ood_p_value=float(answers.p_value[0]), ood_threshold=self.ood_threshold,
             saliency=mosaic.layout.assemble(saliency), slice_saliency=slice_means(saliency, mosaic.stack_mask),
             network=self.description,
+            ood_parts={name: float(score[0]) for name, score in self.strangeness.each(record).items()},
         )
 
     def saliency(self, mosaic: Mosaic, classes: tuple[int, int]) -> NDArray[np.float64]:
@@ -178,8 +178,8 @@ class Classifier:
     def of_contents(cls, path: Path, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Classifier:
         """Inverse of :meth:`contents`. FormatError, which names ``path``, as :meth:`load`."""
         version = header.get("version")
-        if version not in (_VERSION, _ONE_DENSITY, _WITHOUT_NUMBER):
-            raise FormatError(path, f"classifier version {_WITHOUT_NUMBER} to {_VERSION}", f"version {version}")
+        if version != _VERSION:
+            raise FormatError(path, f"classifier version {_VERSION} (train it anew)", f"version {version}")
         try:
             form = Form(MosaicLayout.from_dict(header["layout"]), tuple(header["mirrors"]))
             candidates = tuple(header["candidates"])
@@ -187,15 +187,11 @@ class Classifier:
                 backbone = network(header["network"], form.layout, len(candidates))
                 method = METHODS.make(header["method"], backbone, len(candidates), **header["options"])
             load_state_arrays(tensors, method=method)
-            if version == _VERSION:
-                strangeness = Strangeness.of_contents(header["strangeness"], tensors)
-            else:
-                strangeness = Strangeness.of(FeatureDensity(tensors["density.means"], tensors["density.factors"]))
             return cls(
-                method, header["network"], form, strangeness,
+                method, header["network"], form, Strangeness.of_contents(header["strangeness"], tensors),
                 header["temperature"], tensors["held_out_scores"], candidates, header["study_digest"],
                 header["description"], header["ood_threshold"], header["history"],
-                None if version == _WITHOUT_NUMBER else header["n_training"],
+                header["n_training"],
             )
         except (KeyError, TypeError, ValueError, RuntimeError) as e:
             raise FormatError(path, "a consistent classifier", str(e).splitlines()[0]) from e

@@ -99,8 +99,9 @@ class Ensemble:
     def predict(self, mosaic: Mosaic) -> Classification:
         """Answer for one mosaic, as :meth:`Classifier.predict`.
 
-        ``kernels`` are means; ``ood_score`` is the mean of the members' in standard deviations of their held-out
-        simulations; ``saliency`` is the mean of the members' maps, each 1 on average over the pixels with a detector.
+        ``kernels`` and ``ood_parts`` are means; ``ood_score`` is the mean of the members' in standard deviations of their
+        held-out simulations; ``saliency`` is the mean of the members' maps, each 1 on average over the pixels with a
+        detector.
 
         Raises
         ------
@@ -109,6 +110,7 @@ class Ensemble:
         records = self.records(self.members[0].standardised(mosaic)[None])
         answers = self.answers(records)
         kernels = np.mean([np.exp(r.scores[0]) for r in records], axis=0)
+        each = [m.strangeness.each(r) for m, r in zip(self.members, records, strict=True)]
         mask, classes = mosaic.stack_mask, best_two(answers.probability[0])
         saliency = np.mean([_of_mean_one(m.saliency(mosaic, classes), mask) for m in self.members], axis=0)
         return Classification(
@@ -118,6 +120,7 @@ class Ensemble:
             ood_p_value=float(answers.p_value[0]), ood_threshold=self.ood_threshold,
             saliency=mosaic.layout.assemble(saliency), slice_saliency=slice_means(saliency, mask),
             network=self.description,
+            ood_parts={name: float(np.mean([e[name][0] for e in each])) for name in each[0]},
         )
 
     def slice_occlusion(self, mosaic: Mosaic, classes: tuple[int, int] | None = None) -> NDArray[np.float64]:

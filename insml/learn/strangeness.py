@@ -9,13 +9,17 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from insml.learn.appearance import smoothness
 from insml.learn.record import Record
 from insml.learn.uncertainty.density import FeatureDensity
 
 Array = NDArray[np.float64]
 
 #: What densities are of, by name.
-PARTS = ("middle", "appearance", "gaps")
+PARTS = ("network", "appearance", "gaps")
+_DIRECTIONS = 16  # of features, whose changes are looked at
+_LEVELS = 3       # of noise
+_LEAST = 100      # images of a class and a level
 _LEAST_SPREAD = 0.02
 _USUAL = 3.0  # standard deviations
 
@@ -33,30 +37,30 @@ class Strangeness:
     """The sum of the scores of several densities, each in standard deviations of held-out simulations; of gaps what is
     beyond three of them, for how many slices are missing within the usual bounds tells nothing.
 
-    parts : by what they are of: "middle", what the network's middle layer finds (``Record.middle``), strange for other
-    physics; "appearance", moments of the slices themselves (``Record.appearance``), strange for other backgrounds; "gaps",
-    how many slices are missing and how many side by side (``Record.gaps``). Files of earlier versions have "middle" alone,
-    as it is.
+    parts : by what they are of. "network", what its middle layer finds (``Record.middle``) and what its features gain
+    without each run (``Record.changes``): strange for other physics, and for runs that tell of different physics.
+    "appearance", moments of the slices themselves (``Record.appearance``), strange for other backgrounds. "gaps", how many
+    slices are missing and how many side by side (``Record.gaps``).
+    directions : (n_features, k) of features, along which their changes are looked at: those in which most of them vary.
     """
 
     parts: Mapping[str, Part]
-
-    @classmethod
-    def of(cls, density: FeatureDensity) -> Self:
-        """That density of the middle layer alone."""
-        return cls({"middle": Part(density)})
+    directions: Array
 
     @classmethod
     def fit(cls, known: Record, labels: NDArray[np.int64], classes: int, held_out: Record) -> Self:
         """Densities of training images (labels (n,)), scales of others that were held out."""
+        scatter = np.cov(known.features, rowvar=False).reshape(known.features.shape[1], -1)
+        directions = np.linalg.eigh(scatter)[1][:, ::-1][:, :_DIRECTIONS]  # eigh: ascending
+        groups, number = _groups(labels, classes, smoothness(known.appearance))
         parts = {}
         for name in PARTS:
             # a slice more or less is nothing strange where none was ever missing
-            blur = 1 / (known.appearance.shape[1] // 4) if name == "gaps" else 0.0
-            density = FeatureDensity.fit(getattr(known, name), labels, classes, blur=blur)
-            usual = density.score(getattr(held_out, name))
+            blur = 1 / known.slices if name == "gaps" else 0.0
+            density = FeatureDensity.fit(_seen(known, directions)[name], groups, number, blur=blur)
+            usual = density.score(_seen(held_out, directions)[name])
             parts[name] = Part(density, float(usual.mean()), max(float(usual.std()), _LEAST_SPREAD))
-        return cls(parts)
+        return cls(parts, directions)
 
     def __call__(self, record: Record) -> Array:
         """(n,) larger for stranger images."""
@@ -64,19 +68,45 @@ class Strangeness:
 
     def each(self, record: Record) -> dict[str, Array]:
         """(n,) of each part."""
-        each = {name: (p.density.score(getattr(record, name)) - p.centre) / p.spread for name, p in self.parts.items()}
+        seen = _seen(record, self.directions)
+        each = {name: (p.density.score(seen[name]) - p.centre) / p.spread for name, p in self.parts.items()}
         if "gaps" in each:
             each["gaps"] = np.maximum(each["gaps"] - _USUAL, 0)
         return each
 
     def contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """For the header and the tensors of a file."""
-        tensors = {f"density.{name}.{what}": getattr(p.density, what)
-                   for name, p in self.parts.items() for what in ("means", "factors")}
+        tensors: dict[str, NDArray[Any]] = {"density.directions": self.directions}
+        for name, part in self.parts.items():
+            means, factors = part.density.means, part.density.factors
+            tensors[f"density.{name}.means"] = means.astype(np.float32)
+            tensors[f"density.{name}.factors"] = factors[:, *np.tril_indices(means.shape[1])].astype(np.float32)
         return {name: [p.centre, p.spread] for name, p in self.parts.items()}, tensors
 
     @classmethod
     def of_contents(cls, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Self:
         """Inverse of :meth:`contents`."""
-        return cls({name: Part(FeatureDensity(*(tensors[f"density.{name}.{what}"] for what in ("means", "factors"))),
-                               float(centre), float(spread)) for name, (centre, spread) in header.items()})
+        parts = {}
+        for name, (centre, spread) in header.items():
+            means = tensors[f"density.{name}.means"].astype(float)
+            factors = np.zeros((*means.shape, means.shape[1]))
+            factors[:, *np.tril_indices(means.shape[1])] = tensors[f"density.{name}.factors"]
+            parts[name] = Part(FeatureDensity(means, factors), float(centre), float(spread))
+        return cls(parts, tensors["density.directions"])
+
+
+def _seen(record: Record, directions: Array) -> dict[str, Array]:
+    changes = (record.changes @ directions).reshape(len(record.changes), -1)
+    return {"network": np.concatenate([record.middle, changes], axis=1), "appearance": record.appearance,
+            "gaps": record.gaps}
+
+
+def _groups(labels: NDArray[np.int64], classes: int, smooth: Array) -> tuple[NDArray[np.int64], int]:
+    """(n,) class and level of noise of each image, as one number, and how many of them there are: what is unusual for a
+    noisy image is another thing than for one with many counts."""
+    levels = int(np.clip(np.bincount(labels, minlength=classes).min() // _LEAST, 1, _LEVELS))
+    level = np.zeros_like(labels)
+    for c in range(classes):
+        own = np.flatnonzero(labels == c)
+        level[own[np.argsort(smooth[own], kind="stable")]] = np.arange(len(own)) * levels // len(own)
+    return labels * levels + level, classes * levels

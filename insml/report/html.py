@@ -9,7 +9,7 @@ from insml.answer import Answer, ModelFit
 from insml.report import markup
 from insml.report.evidence import ranking
 from insml.report.slices import slice_rows
-from insml.report.wording import closeness, familiarity, fit_quality, percent, verdict, with_error
+from insml.report.wording import closeness, familiarity, fit_quality, percent, score, verdict, with_error
 from insml.study import Study
 
 
@@ -27,8 +27,8 @@ def page(answer: Answer, figures: Mapping[str, tuple[str, bytes]], study: Study 
     parts += ["<h2>Probabilities</h2>", _probabilities(answer)]
     if network is not None:
         parts.append(f"<p>{escape(closeness(network))} {escape(familiarity(network))}</p>"
-                     f'<p class="small">Epistemic uncertainty {network.epistemic:.3f}; out-of-distribution score '
-                     f"{network.ood_score:.4g}, p-value {network.ood_p_value:.3g}. {escape(network.network)}</p>")
+                     f'<p class="small">Epistemic uncertainty {network.epistemic:.3f}; {score(network)}, '
+                     f"p-value {network.ood_p_value:.3g}. {escape(network.network)}</p>")
     parts += [_fit(answer.fits[name], answer.candidate_titles.get(name, name), study) for name in ranking(answer)]
     heads, rows = slice_rows(answer)
     parts += ["<h2>Slice by slice</h2>", markup.table(heads, rows, numbers=3), "<h2>Figures</h2>"]

@@ -13,7 +13,7 @@ from rich.text import Text
 from insml.answer import Answer, Classification
 from insml.report.evidence import decisive_by_chi2, decisive_by_saliency, ranking
 from insml.report.slices import slice_rows
-from insml.report.wording import closeness, familiarity, fit_quality, percent, verdict, with_error
+from insml.report.wording import closeness, familiarity, fit_quality, percent, score, verdict, with_error
 from insml.study import Study
 
 #: How many of the slices that decided are listed.
@@ -91,7 +91,7 @@ def _trust(network: Classification) -> list[RenderableType]:
         table,
         Text(closeness(network)),
         Text(familiarity(network), known),
-        Text(f"epistemic uncertainty {network.epistemic:.3f}; out-of-distribution score {network.ood_score:.4g}, "
+        Text(f"epistemic uncertainty {network.epistemic:.3f}; {score(network)}, "
              f"p-value {network.ood_p_value:.3g}, limit {network.ood_threshold:g}", "dim"),
         Text(f"network: {network.network}", "dim"),
     ]

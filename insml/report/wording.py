@@ -50,6 +50,12 @@ def familiarity(network: Classification) -> str:
             f"seen look as strange (limit {percent(network.ood_threshold)}). Do not trust its probabilities.")
 
 
+def score(network: Classification) -> str:
+    """The out-of-distribution score and what it is made of, each in standard deviations of held-out simulations."""
+    parts = ", ".join(f"{name} {value:.1f}" for name, value in network.ood_parts.items())
+    return f"out-of-distribution score {network.ood_score:.4g}" + (f" ({parts})" if parts else "")
+
+
 def closeness(network: Classification) -> str:
     """What the largest kernel value says."""
     nearest = max(network.kernels, key=lambda name: network.kernels[name])

@@ -25,7 +25,7 @@ from insml.learn.classifier import Classifier
 from insml.learn.form import Form
 from insml.learn.method import METHODS
 from insml.learn.networks import network
-from insml.learn.strangeness import Strangeness
+from insml.learn.strangeness import Part, Strangeness
 from insml.learn.uncertainty.density import FeatureDensity
 
 
@@ -45,7 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     form = Form(study.layout)
     method = METHODS.make("softmax", network("slice-stack", form.layout, 2), 2)
-    strangeness = Strangeness.of(FeatureDensity(np.zeros((2, 96)), np.stack([np.eye(96)] * 2)))
+    strangeness = Strangeness(
+        {"network": Part(FeatureDensity(np.zeros((2, 96)), np.stack([np.eye(96)] * 2)))}, np.zeros((64, 0)))
     Classifier(method, "slice-stack", form, strangeness, 1.0, np.linspace(0, 9, 50), ("neel", "alternating"), study.digest,
                "toy").save(out / "network.safetensors")
     return out

@@ -9,7 +9,7 @@ from insml.learn.classifier import Classifier
 from insml.learn.form import Form
 from insml.learn.method import METHODS
 from insml.learn.networks import network
-from insml.learn.strangeness import Strangeness
+from insml.learn.strangeness import Part, Strangeness
 from insml.learn.uncertainty.density import FeatureDensity
 from insml.mosaic import Axis, MosaicLayout, SliceSpec
 
@@ -49,7 +49,8 @@ def planted_classifier(which: int = 3, n_slices: int = 6, size: int = 16, mirror
         seen = weight[:, 2 * which:2 * which + 2].clone()
         weight.zero_()
         weight[:, 2 * which:2 * which + 2] = 4 * seen
-    strangeness = Strangeness.of(FeatureDensity(np.zeros((2, 96)), np.stack([np.eye(96)] * 2)))
+    strangeness = Strangeness(
+        {"network": Part(FeatureDensity(np.zeros((2, 96)), np.stack([np.eye(96)] * 2)))}, np.zeros((64, 0)))
     return Classifier(method, "slice-stack", form, strangeness, 0.5, np.linspace(0, 1, 50), ("one", "other"), "digest",
                       "toy")
 

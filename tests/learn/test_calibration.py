@@ -61,6 +61,13 @@ def test_density_score_is_the_mixture_of_gaussians() -> None:
     np.testing.assert_allclose(score, exact, rtol=0.05, atol=0.15)
 
 
+def test_units_of_features_do_not_matter_to_a_density() -> None:
+    rng = np.random.default_rng(4)
+    features, units, groups = rng.normal(size=(60, 40)), np.geomspace(1e-3, 1e5, 40), np.arange(60) % 2
+    one, other = (FeatureDensity.fit(features * u, groups, 2).score(3 * features * u) for u in (1.0, units))
+    np.testing.assert_allclose(other - other[0], one - one[0], rtol=1e-4, atol=1e-4)
+
+
 def test_density_of_few_images_and_dead_features_is_finite_and_rises_outwards() -> None:
     rng = np.random.default_rng(3)
     features = np.hstack([rng.normal(size=(20, 50)), np.zeros((20, 2))])

@@ -143,6 +143,8 @@ def test_scale_and_constant_of_slices_do_not_matter(trained: Classifier) -> None
     answer = trained.predict(toy.mosaic(scale * (signal + shift), mask))
     assert answer.probabilities["round"] == pytest.approx(expected.probabilities["round"], abs=1e-3)
     assert answer.ood_score == pytest.approx(expected.ood_score, rel=1e-2)
+    assert list(answer.ood_parts) == ["network", "appearance", "gaps"]
+    assert sum(answer.ood_parts.values()) == pytest.approx(answer.ood_score)
 
 
 def test_without_any_detector_the_answer_is_strange(trained: Classifier) -> None:
@@ -196,26 +198,10 @@ def test_saved_and_loaded_it_answers_the_same(trained: Classifier, tmp_path: Pat
         Classifier.load(path)
 
 
-def test_files_of_earlier_versions_are_read(trained: Classifier, tmp_path: Path) -> None:
-    """With one density, and before that without the number of images."""
+def test_files_of_other_versions_are_refused(trained: Classifier, tmp_path: Path) -> None:
     path = tmp_path / "network.safetensors"
     header, tensors = trained.contents()
-    density = trained.strangeness.parts["middle"].density
-    kept = {n: v for n, v in tensors.items() if not n.startswith("density.")}
-    earlier = kept | {"density.means": density.means, "density.factors": density.factors}
-    mosaic = toy.mosaic(*measured(0))
-    for version, without in ((3, {"strangeness"}), (2, {"strangeness", "n_training"})):
-        write_tensors(path, KIND, {n: v for n, v in header.items() if n not in without} | {"version": version}, earlier)
-        old = Classifier.load(path)
-        assert old.n_training == (trained.n_training if version == 3 else None)
-        record = old.record(old.standardised(mosaic)[None])
-        np.testing.assert_array_equal(old.ood_scores(record), density.score(record.middle))
-        assert old.predict(mosaic).probabilities == trained.predict(mosaic).probabilities
-        old.save(path)
-        again = Classifier.load(path)
-        assert again.n_training == old.n_training
-        assert again.predict(mosaic).to_dict() == old.predict(mosaic).to_dict()
-    for version in (1, 5, None):
+    for version in (4, 6, None):
         write_tensors(path, KIND, header | {"version": version}, tensors)
-        with pytest.raises(FormatError, match=rf"network\.safetensors: .* version 2 to 4, found version {version}"):
+        with pytest.raises(FormatError, match=rf"network\.safetensors: .* version 5 .*, found version {version}"):
             Classifier.load(path)

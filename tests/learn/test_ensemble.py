@@ -91,6 +91,7 @@ def test_a_mosaic_gets_what_the_members_say_together(ensemble: Ensemble, members
     assert answer.ood_p_value == pytest.approx(min(1, 2 * np.mean([a.ood_p_value for a in own])))
     scaled = [(a.ood_score - m.held_out_scores.mean()) / m.held_out_scores.std() for a, m in zip(own, members, strict=True)]
     assert answer.ood_score == pytest.approx(np.mean(scaled))
+    assert answer.ood_parts == pytest.approx({n: np.mean([a.ood_parts[n] for a in own]) for n in own[0].ood_parts})
     maps = [toy.layout().split(a.saliency) for a in own]
     np.testing.assert_allclose(toy.layout().split(answer.saliency), np.mean([m / m[~MASK].mean() for m in maps], axis=0))
     assert not toy.layout().split(answer.saliency)[MASK].any()

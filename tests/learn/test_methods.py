@@ -121,6 +121,13 @@ def test_predictions_change_nothing_and_do_not_depend_on_the_batch(name: str, ar
     alone = Record.joined([Record.of(method, one[None]) for one in stacks])
     np.testing.assert_allclose(alone.scores, together.scores, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(alone.epistemic, together.epistemic, rtol=1e-3, atol=1e-4)
+    parts = np.arange(layout.stack_shape[0]) // 3
+    changes = Record.of(method, stacks, parts=parts).changes
+    assert together.changes.shape == (5, 0, features.shape[1])
+    for p in range(parts.max() + 1):
+        without = np.where((parts == p)[:, None, None], 0, stacks).astype(np.float32)
+        expected = Record.of(method, without).features - together.features
+        np.testing.assert_allclose(changes[:, p], expected, rtol=1e-3, atol=1e-4)
     assert all(torch.equal(before[key], value) for key, value in method.state_dict().items())
     assert torch.equal(random, torch.get_rng_state())
     assert not any(module.training for module in method.modules())

@@ -22,7 +22,7 @@ def record(seed: int, n: int = 1200, strange: np.ndarray | None = None) -> tuple
         white = white + strange
     x = white @ MIX.T
     scores = np.stack([-white[:, -1], white[:, -1]], axis=1)
-    return Record(scores, np.zeros(n), (x,), x, x), labels
+    return Record(scores, np.zeros(n), (x,), x, x, np.zeros((n, 0, x.shape[1]))), labels
 
 
 @pytest.mark.parametrize("kind", ["mahalanobis", "vim"])
@@ -62,7 +62,8 @@ def test_neighbours_see_another_cluster() -> None:
 def test_energy_is_high_where_no_class_scores() -> None:
     known, labels = record(1)
     score = SCORES["energy"].fit(known, labels, 2)
-    nothing = Record(np.zeros((900, 2)), np.zeros(900), known.pooled, known.features, known.appearance)
+    nothing = Record(np.zeros((900, 2)), np.zeros(900), known.pooled, known.features, known.appearance,
+                     known.changes)
     assert auroc(score(record(2)[0]), score(nothing)) > 0.95
 
 
@@ -73,7 +74,8 @@ def test_mahalanobis_is_chi_squared() -> None:
     own = score(known)[np.abs(known.scores[:, 1]) > 2]
     assert own.mean() == pytest.approx(D, rel=0.04)
     # invariance: any linear map of the features leaves the distances alone, up to the shrinkage
-    turned = Record(known.scores, known.epistemic, (known.pooled[0] @ MIX,), known.features, known.appearance)
+    turned = Record(known.scores, known.epistemic, (known.pooled[0] @ MIX,), known.features, known.appearance,
+                    known.changes)
     np.testing.assert_allclose(Mahalanobis.fit(turned, labels, 2)(turned), score(known), rtol=0.2)
 
 

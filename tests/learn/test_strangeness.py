@@ -1,25 +1,26 @@
 """The score that comes with a network: densities of what it finds and of how slices look."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from insml.learn.appearance import appearance, gaps
+from insml.learn.appearance import MOMENTS, appearance, gaps, smoothness
 from insml.learn.record import Record
 from insml.learn.strangeness import PARTS, Strangeness
-from insml.learn.uncertainty.density import FeatureDensity
 
-N, D, SLICES = 600, 5, 6
+N, D, SLICES, FEATURES = 600, 5, 6, 4
 
 
-def record(seed: int, middle: float = 0.0, looks: float = 0.0, missing: int = 0) -> Record:
-    """Unit Gaussians, all features of either kind moved by so much; one slice in ten, and the first so many, missing."""
+def record(seed: int, middle: float = 0.0, looks: float = 0.0, changes: float = 0.0, missing: int = 0) -> Record:
+    """Unit Gaussians, all numbers of one kind moved by so much; one slice in ten, and the first so many, missing."""
     rng = np.random.default_rng(seed)
-    moments = rng.normal(looks, 1, (N, 4, SLICES))
+    moments = rng.normal(looks, 1, (N, MOMENTS, SLICES))
     empty = rng.random((N, SLICES)) < 0.1
     empty[:, :missing] = True
     np.copyto(moments[:, 1], 0, where=empty)
-    return Record(np.zeros((N, 2)), np.zeros(N), (rng.normal(middle, 1, (N, D)),), np.zeros((N, 1)),
-                  moments.reshape(N, -1))
+    return Record(np.zeros((N, 2)), np.zeros(N), (rng.normal(middle, 1, (N, D)),), rng.normal(size=(N, FEATURES)),
+                  moments.reshape(N, -1), rng.normal(changes, 1, (N, 3, FEATURES)))
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +30,18 @@ def strangeness() -> Strangeness:
 
 def test_moments_are_those_of_the_slices() -> None:
     stacks = np.random.default_rng(1).normal(1, 2, (3, 2, 30, 40)).astype(np.float32)
-    found = appearance(stacks).reshape(3, 4, 2)
+    found = appearance(stacks).reshape(3, MOMENTS, 2)
     for image in range(3):
         for s in range(2):
             x = stacks[image, s].astype(float)
             pairs = [x[i, j] * x[i + 1, j] for i in range(29) for j in range(40)]
             np.testing.assert_allclose(found[image, :, s], [x.mean(), np.sqrt(((x - x.mean()) ** 2).mean()), (x**3).mean(),
-                                                            np.mean(pairs)], rtol=1e-9)
+                                                            (x**4).mean(), np.mean(pairs)], rtol=1e-9)
 
 
 def test_held_out_images_set_the_scale(strangeness: Strangeness) -> None:
     each = strangeness.each(record(2))
-    for name in ("middle", "appearance"):
+    for name in ("network", "appearance"):
         assert each[name].mean() == pytest.approx(0, abs=1e-9)
         assert each[name].std() == pytest.approx(1)
     assert np.median(each["gaps"]) == 0  # within usual bounds it tells nothing
@@ -56,20 +57,20 @@ def test_gaps_count_slices_and_stretches() -> None:
 def test_a_missing_slice_is_strange_where_none_was_missing_but_not_endlessly() -> None:
     whole = record(1)
     looks = np.where(whole.appearance == 0, 1.0, whole.appearance)
-    whole = Record(whole.scores, whole.epistemic, whole.pooled, whole.features, looks)
+    whole = replace(whole, appearance=looks)
     strangeness = Strangeness.fit(whole, np.arange(N) % 2, 2, whole)
     one, all_of_them = (strangeness.each(record(2, missing=m))["gaps"] for m in (1, SLICES))
     assert one.min() < 100
     assert all_of_them.min() > one.min()
 
 
-@pytest.mark.parametrize("strange", [{"middle": 4.0}, {"looks": 4.0}])
-def test_either_kind_is_enough_to_be_strange(strange: dict[str, float], strangeness: Strangeness) -> None:
+@pytest.mark.parametrize("strange", [{"middle": 4.0}, {"changes": 4.0}, {"looks": 4.0}])
+def test_each_kind_is_enough_to_be_strange(strange: dict[str, float], strangeness: Strangeness) -> None:
     usual, odd = strangeness(record(3)), strangeness(record(4, **strange))
     assert odd.min() > np.quantile(usual, 0.999)
     each = strangeness.each(record(4, **strange))
     np.testing.assert_allclose(odd, sum(each.values()), rtol=1e-12)
-    quiet = each["appearance" if "middle" in strange else "middle"]
+    quiet = each["network" if "looks" in strange else "appearance"]
     assert abs(quiet.mean()) < 0.2
 
 
@@ -84,6 +85,32 @@ def test_contents_make_the_same_score(strangeness: Strangeness) -> None:
     assert tuple(again.parts) == PARTS
 
 
-def test_one_density_scores_as_it_is() -> None:
-    density = FeatureDensity.fit(record(1).middle, np.arange(N) % 2, 2)
-    np.testing.assert_array_equal(Strangeness.of(density)(record(3, looks=9.0)), density.score(record(3).middle))
+def test_smoothness_is_the_correlation_of_neighbours() -> None:
+    """0 for noise, 1 for what hardly changes; slices without anything are no evidence."""
+    rng = np.random.default_rng(6)
+    noise = rng.normal(size=(1, SLICES, 60, 60))
+    smooth = np.broadcast_to(np.sin(np.arange(60) * (np.pi / 15))[:, None], (1, SLICES, 60, 60))
+    half = np.where(np.arange(SLICES)[:, None, None] < 3, smooth, 0)
+    stacks = np.concatenate([noise, noise + smooth, smooth, half]).astype(np.float32)
+    found = smoothness(appearance(stacks))
+    np.testing.assert_allclose(found[[0, 2, 3]], [0, 1, 1], atol=0.05)
+    assert 0.1 < found[1] < 0.9
+
+
+def test_what_is_usual_for_a_noisy_image_is_strange_for_a_smooth_one() -> None:
+    """Moments that scatter ten times as much where there is much noise."""
+    def scattered(seed: int) -> Record:
+        rng = np.random.default_rng(seed)
+        noisy = rng.random(N) < 0.5
+        moments = rng.normal(size=(N, MOMENTS, SLICES)) * np.where(noisy, 1.0, 0.1)[:, None, None]
+        moments[:, 0], moments[:, 1], moments[:, -1] = 0, 1, np.where(noisy, 0.2, 0.8)[:, None]
+        return replace(record(seed), appearance=moments.reshape(N, -1))
+
+    known = scattered(1)
+    strangeness = Strangeness.fit(known, np.zeros(N, int), 1, scattered(2))
+    test = scattered(3)
+    noisy = smoothness(test.appearance) < 0.5
+    moved = replace(test, appearance=test.appearance + np.repeat([0, 0, 0.5, 0, 0], SLICES))
+    usual, odd = (strangeness.each(r)["appearance"] for r in (test, moved))
+    rise = odd - usual
+    assert np.median(rise[~noisy]) > 5 * np.median(rise[noisy]) > 0

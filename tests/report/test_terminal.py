@@ -50,6 +50,7 @@ def test_out_of_distribution(make: Make, p_value: float, share: str) -> None:
     answer = make(Made(p_value=p_value))
     text = flat(shown(answer))
     assert f"The data do not look like what the network was trained on: {share}" in text
+    assert "score 1.5 (network 1.2, appearance 0.3, gaps 0.0), p-value" in text
     assert any("out of distribution" in w for w in answer.warnings)
     assert all(f"! {w}" in text for w in answer.warnings)
 

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.datasets.corrupt import Corruption
-from insml.datasets.placement import Placement
+from insml.datasets.parts import parts_of
 from insml.errors import InsmlError
 from insml.evaluate.shifts.family import CleanImages, Family, Float32, Shifted, check_kinds, draw
 from insml.evaluate.shifts.materials import MATERIALS, material_slices
 from insml.study import Study
 
 KINDS = ("models", "materials")
-_PARTS = 6  # at least, as far as there are slices
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Franken(Family):
         if "models" in self.kinds and len(set(base.labels.tolist())) < 2:
             raise InsmlError(f"shift K: models: expected images of two candidates, found {len(base)} of "
                              f"{len(set(base.labels.tolist()))}")
-        parts = parts_of(study)
+        parts = parts_of(study.layout)
         number = int(parts.max()) + 1
         if number < 2:
             raise InsmlError("shift K: expected at least two slices to put together, found one")
@@ -62,18 +61,6 @@ class Franken(Family):
                 stack[where] = donor * np.float32(own / other if own > 0 and other > 0 else 1.0)
             variants.append(", ".join(said))
         return Shifted(clean, corruption, np.full(len(base), -1, np.int64), tuple(variants))
-
-
-def parts_of(study: Study) -> NDArray[np.int64]:
-    """(n_slices,) number of what is exchanged at once: an incident energy, or neighbours in energy within one."""
-    placement = Placement.of(study.lattice, study.layout)
-    pieces = -(-_PARTS // placement.runs)
-    out, first = np.zeros(len(placement.groups), np.int64), 0
-    for members in placement.members:
-        number = min(pieces, len(members))
-        out[members] = first + np.arange(len(members)) * number // len(members)
-        first += number
-    return out
 
 
 def _shining(study: Study, names: list[str], where: NDArray[np.int64], part: int,

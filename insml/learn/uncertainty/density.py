@@ -1,4 +1,5 @@
-"""How strange an image is to a trained network: class-wise Gaussian density of its pooled features (as in DDU)."""
+"""How strange an image is to a trained network: a mixture of Gaussians over its features, one per group (as in DDU, where
+groups are classes)."""
 
 from __future__ import annotations
 
@@ -13,30 +14,34 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FeatureDensity:
-    """Mixture of one Gaussian per class over features.
+    """Mixture of one Gaussian per group over features, all of one weight.
 
     Attributes
     ----------
-    means : (classes, d).
-    factors : (classes, d, d) lower Cholesky factors of the covariances.
+    means : (groups, d).
+    factors : (groups, d, d) lower Cholesky factors of the covariances. Both are numbers of single precision.
     """
 
     means: Array
     factors: Array
 
     @classmethod
-    def fit(cls, features: Array, labels: NDArray[np.int64], classes: int, blur: float = 0.0) -> FeatureDensity:
-        """Mean and shrunk covariance of each class, through a Gaussian of sigma ``blur``; features (n, d), labels (n,)."""
-        groups = [np.asarray(features[labels == c], float) for c in range(classes)]
-        more = blur**2 * np.eye(features.shape[1])
-        return cls(np.stack([g.mean(0) for g in groups]),
-                   np.stack([np.linalg.cholesky(shrunk_covariance(g) + more) for g in groups]))
+    def fit(cls, features: Array, groups: NDArray[np.int64], number: int, blur: float = 0.0) -> FeatureDensity:
+        """Mean and shrunk covariance of each group, through a Gaussian of sigma ``blur``; features (n, d), groups (n,) from
+        0 to ``number`` - 1. Covariances shrink in units of each feature's own scatter, so that units do not matter."""
+        features = np.asarray(features, float)
+        scatter = features.std(0)
+        scale = np.where(scatter > 0, scatter, 1.0)
+        members = [features[groups == g] for g in range(number)]
+        more = np.diag((blur / scale) ** 2)
+        factors = [scale[:, None] * np.linalg.cholesky(shrunk_covariance(m / scale) + more) for m in members]
+        return cls(_single(np.stack([m.mean(0) for m in members])), _single(np.stack(factors)))
 
     def score(self, features: Array) -> Array:
         """(n,) strangeness: -2/d times the log density, up to a constant; larger is stranger.
 
         Near 1 plus a constant for typical images; grows as the squared Mahalanobis distance per feature to the nearest
-        class.
+        group.
         """
         d = self.means.shape[1]
         log_density = []
@@ -44,6 +49,10 @@ class FeatureDensity:
             white = solve_triangular(factor, (np.asarray(features, float) - mean).T, lower=True)
             log_density.append(-0.5 * np.square(white).sum(0) - np.log(np.diag(factor)).sum())
         return np.asarray(-2 / d * np.logaddexp.reduce(np.stack(log_density), axis=0))
+
+
+def _single(x: Array) -> Array:
+    return x.astype(np.float32).astype(float)
 
 
 def shrunk_covariance(x: Array) -> Array:
