@@ -53,12 +53,12 @@ class Strangeness:
         scatter = np.cov(known.features, rowvar=False).reshape(known.features.shape[1], -1)
         directions = np.linalg.eigh(scatter)[1][:, ::-1][:, :_DIRECTIONS]  # eigh: ascending
         groups, number = _groups(labels, classes, smoothness(known.appearance))
-        parts = {}
+        own, others, parts = _seen(known, directions), _seen(held_out, directions), {}
         for name in PARTS:
             # a slice more or less is nothing strange where none was ever missing
             blur = 1 / known.slices if name == "gaps" else 0.0
-            density = FeatureDensity.fit(_seen(known, directions)[name], groups, number, blur=blur)
-            usual = density.score(_seen(held_out, directions)[name])
+            density = FeatureDensity.fit(own[name], groups, number, blur=blur)
+            usual = density.score(others[name])
             parts[name] = Part(density, float(usual.mean()), max(float(usual.std()), _LEAST_SPREAD))
         return cls(parts, directions)
 
