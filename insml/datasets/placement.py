@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.crystal import Lattice
+from insml.datasets.parts import in_order, runs_of
 from insml.errors import InsmlError
 from insml.mosaic import MosaicLayout
 
@@ -42,12 +43,11 @@ class Placement:
     @classmethod
     def of(cls, lattice: Lattice, layout: MosaicLayout) -> Placement:
         """Of the bins of a layout; slices without Ei are of one run."""
-        runs = list(dict.fromkeys(s.ei for s in layout.slices))
         middle = np.array([0.5 * sum(s.energy) for s in layout.slices])
         whole = np.array([float(np.abs(middle).max()) if s.ei is None else s.ei for s in layout.slices])
         u, v = (lattice.reciprocal @ np.asarray(a.vector, float) for a in layout.axes)
         q = layout.axes[0].centres[:, None, None] * u + layout.axes[1].centres[:, None] * v
-        return cls(tuple(runs.index(s.ei) for s in layout.slices), (middle / whole).astype(np.float32),
+        return cls(tuple(runs_of(layout).tolist()), (middle / whole).astype(np.float32),
                    np.linalg.norm(q, axis=-1).astype(np.float32))
 
     @property
@@ -68,8 +68,7 @@ class Placement:
     @cached_property
     def members(self) -> list[NDArray[np.int64]]:
         """Slices of each run, ascending in energy."""
-        order = np.argsort(self.energy, kind="stable")
-        return [order[self.index[order] == run] for run in range(self.runs)]
+        return in_order(self.index, self.energy)
 
     @cached_property
     def neighbours(self) -> NDArray[np.int64]:

@@ -242,10 +242,10 @@ def _judged(trial: Trial, test: TrainingSet, clean: Part, usual: Part, near: Par
     error = float(np.sqrt(0.09 / len(truth) + 0.09 / calibrating.sum()))
     found.append(Quantity("conformal coverage at 90 %", float(np.mean(inside)), float(np.mean(inside)) - 1.96 * error,
                           float(np.mean(inside)) + 1.96 * error, tuple(inside), len(truth), 0.89, 0.91))
-    steps = []
+    steps, every = [], {at: _answers(networks, part) for at, part in shifted.items()}
     for (letter, severity), part in shifted.items():
         least, most = {_MEDIUM: (0.95, 0.15), _SEVERE: (0.99, None)}.get(severity, (None, None))
-        told = _answers(networks, part)
+        told = every[letter, severity]
         seen = {_OWN: detection(f"{letter}{severity}", [a.strangeness for a in tested], [a.strangeness for a in told],
                                 least=least, most=most)}
         if len(networks) > 1:
@@ -260,14 +260,15 @@ def _judged(trial: Trial, test: TrainingSet, clean: Part, usual: Part, near: Par
         known = (part.labels >= 0).any()
         right = quantity(f"{letter}{severity}: accuracy", _accuracy, told, part.labels) if known else None
         steps.append(Step(letter, severity, right, seen))
-    wrong = [p for (letter, _), p in shifted.items() if letter == "R"]
+    wrong = [at for at in shifted if at[0] == "R"]
     if wrong:
-        joined = [_joined(a) for a in zip(*(_answers(networks, p) for p in wrong), strict=True)]
+        joined = [_joined(a) for a in zip(*(every[at] for at in wrong), strict=True)]
         named = {"": joined} | ({"ensemble: ": [Answers.together(joined)]} if len(networks) > 1 else {})
         found += [quantity(f"{name}confidently wrong among accepted, wrong resolution", _sure_and_wrong, answers,
-                           np.concatenate([p.labels for p in wrong]), most=0.01) for name, answers in named.items()]
+                           np.concatenate([shifted[at].labels for at in wrong]), most=0.01)
+                  for name, answers in named.items()]
     if shifted:
-        found.append(_mixed(tested, truth, [(_answers(networks, p), p.labels) for p in shifted.values()]))
+        found.append(_mixed(tested, truth, [(every[at], part.labels) for at, part in shifted.items()]))
     found += explained
     return Evaluation(trial.study.title, tuple(n.description for n in networks), tuple(found), tuple(steps),
                       mistakes(test, answers[0]), tuple(tested), truth)

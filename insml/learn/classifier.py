@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from insml.answer import Classification
-from insml.datasets.parts import parts_of
 from insml.errors import FormatError, GeometryError
 from insml.explain.attributions import attribute
 from insml.explain.occlusion import occlude_slices
@@ -81,7 +80,7 @@ class Classifier:
 
     def record(self, stacks: NDArray[np.float32]) -> Record:
         """What the method says of stacks in its form."""
-        return Record.of(self.method, stacks, parts=parts_of(self.form.layout))
+        return Record.of(self.method, stacks, parts=self.form.parts)
 
     def ood_scores(self, record: Record) -> NDArray[np.float64]:
         """(n,) how strange the images of a record are."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from insml import _core
 from insml.datasets.corrupt import as_floats, standardise
+from insml.datasets.parts import parts_of
 from insml.mosaic import Axis, MosaicLayout
 
 Float32 = NDArray[np.float32]
@@ -40,6 +41,11 @@ class Form:
         first, second = (_half(axis) if mirrored else axis
                          for axis, mirrored in zip(self.measured.axes, self.mirrors, strict=True))
         return replace(self.measured, axes=(first, second))
+
+    @cached_property
+    def parts(self) -> NDArray[np.int64]:
+        """(n_slices,) :func:`insml.datasets.parts.parts_of` of the slices."""
+        return parts_of(self.measured)
 
     def __call__(self, signal: NDArray[Any], mask: BoolArray) -> Float32:
         """(n_slices, m0, m1) of signal and mask (n_slices, n0, n1): the mean over the mirror images that have a detector,

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from insml.datasets.parts import parts_of
 from insml.datasets.store import TrainingSet
 from insml.learn import uncertainty  # noqa: F401  (registers the methods)
 from insml.learn.batches import Loader, Split, epoch_order
@@ -124,7 +123,6 @@ class Trainer:
     def held_out(self, images: NDArray[np.int64], draws: int, first: int = 0) -> Record:
         """What the method says of draws ``first`` to ``first + draws`` of images, draw after draw."""
         self.method.eval()
-        parts = parts_of(self.loader.form.layout)
         return Record.joined([
-            Record.of(self.method, self.loader.held_out(chunk, draw), parts=parts) for draw in range(first, first + draws)
-            for chunk in np.array_split(images, math.ceil(len(images) / _CHUNK))])
+            Record.of(self.method, self.loader.held_out(chunk, draw), parts=self.loader.form.parts)
+            for draw in range(first, first + draws) for chunk in np.array_split(images, math.ceil(len(images) / _CHUNK))])

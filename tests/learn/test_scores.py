@@ -1,5 +1,7 @@
 """Scores of strangeness on features whose distribution is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,8 +64,7 @@ def test_neighbours_see_another_cluster() -> None:
 def test_energy_is_high_where_no_class_scores() -> None:
     known, labels = record(1)
     score = SCORES["energy"].fit(known, labels, 2)
-    nothing = Record(np.zeros((900, 2)), np.zeros(900), known.pooled, known.features, known.appearance,
-                     known.changes)
+    nothing = replace(known, scores=np.zeros((900, 2)), epistemic=np.zeros(900))
     assert auroc(score(record(2)[0]), score(nothing)) > 0.95
 
 
@@ -74,8 +75,7 @@ def test_mahalanobis_is_chi_squared() -> None:
     own = score(known)[np.abs(known.scores[:, 1]) > 2]
     assert own.mean() == pytest.approx(D, rel=0.04)
     # invariance: any linear map of the features leaves the distances alone, up to the shrinkage
-    turned = Record(known.scores, known.epistemic, (known.pooled[0] @ MIX,), known.features, known.appearance,
-                    known.changes)
+    turned = replace(known, pooled=(known.pooled[0] @ MIX,))
     np.testing.assert_allclose(Mahalanobis.fit(turned, labels, 2)(turned), score(known), rtol=0.2)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from insml.datasets.corrupt import Corruption
 from insml.datasets.coverage import missing_tubes
+from insml.datasets.parts import runs_of
 from insml.datasets.placement import Placement
 from insml.errors import InsmlError
 from insml.evaluate.shifts.family import BoolArray, CleanImages, Family, Float32, Shifted, check_kinds, draw
@@ -90,7 +91,7 @@ class Uncovered:
 
 def rows_of(study: Study) -> NDArray[np.int64]:
     """(n_slices,) number of the incident energy; of the mosaic's row where there is one energy alone."""
-    groups = Placement.of(study.lattice, study.layout).index
+    groups = runs_of(study.layout)
     return groups if groups.max() > 0 else np.arange(len(groups)) // study.layout.grid[1]
 
 
