@@ -89,7 +89,7 @@ class InstrumentSimulator:
         chosen.check(values)
         model = self._model.with_parameters(values)
         v = model.lattice_vectors.T
-        domains = [(model.domain_core(t), np.ascontiguousarray((np.linalg.inv(v) @ t.rotation @ self._turn @ v).T),
+        domains = [(model.domain_core(t), np.ascontiguousarray((np.linalg.inv(v) @ self._turn @ t.rotation @ v).T),
                     float(t.weight)) for t in distinct_twins(model, self._tilt)]
         flat = self._run(domains=domains, form_factor=study.form_factor, threads=self._threads)
         if flat is None:

@@ -18,7 +18,7 @@ from insml.resolution.element import DetectorElement
 from insml.resolution.linear_map import ENERGY_PER_K2, linear_map
 from insml.spinwave import SpinModel
 from insml.studies import manganite
-from insml.study import Study, bundled
+from insml.study import Study, Twin, bundled
 
 Array = NDArray[np.float64]
 
@@ -302,3 +302,19 @@ def test_a_structure_that_is_hardly_unstable_says_so() -> None:
               "JFS": -5.246722064039918, "Jperp": 0.26050872132159986, "D": 0.049244443157478605}
     with pytest.raises(UnstableStructureError):
         InstrumentSimulator(bundled("manganite"), "dimer").stack(values)
+
+
+def test_a_turned_crystal_takes_its_twins_along() -> None:
+    """As a sample whose domains, rotated in the laboratory, state the turn themselves. Those of the manganite are related by
+    a twofold axis in the plane, which a turn about its normal does not commute with."""
+    study = small()
+    candidate = study.candidates["goodenough"]
+    turn = Rotation.from_rotvec([0, 0, 2.0], degrees=True).as_matrix()
+    twins = tuple(Twin((turn @ np.array(t.rotation)).tolist(), t.weight) for t in candidate.structure.twins)
+    stated = replace(candidate, structure=replace(candidate.structure, twins=twins))
+    there = replace(study, candidates={**study.candidates, "goodenough": stated})
+    expected = InstrumentSimulator(there, "goodenough").stack(candidate.reference)
+    found = InstrumentSimulator(study, "goodenough", turn=2.0).stack(candidate.reference)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * expected.max())
+    still = InstrumentSimulator(study, "goodenough").stack(candidate.reference)
+    assert np.abs(found - still).max() > 0.05 * still.max()
