@@ -305,8 +305,8 @@ def test_a_structure_that_is_hardly_unstable_says_so() -> None:
 
 
 def test_a_turned_crystal_takes_its_twins_along() -> None:
-    """As a sample whose domains, rotated in the laboratory, state the turn themselves. Those of the manganite are related by
-    a twofold axis in the plane, which a turn about its normal does not commute with."""
+    """As a sample whose domains, rotated in the laboratory, state the turn themselves. Those of the manganite are
+    related by a twofold axis in the plane, which a turn about its normal does not commute with."""
     study = small()
     candidate = study.candidates["goodenough"]
     turn = Rotation.from_rotvec([0, 0, 2.0], degrees=True).as_matrix()

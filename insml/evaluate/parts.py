@@ -19,12 +19,13 @@ from insml.errors import FormatError
 from insml.evaluate.shifts import Shifted
 from insml.io.atomic import atomic_path
 from insml.learn.classifier import Classifier
+from insml.learn.oddness import oddness
 from insml.learn.record import Record
 
 Float32 = NDArray[np.float32]
 T = TypeVar("T")
 _CHUNK = 128  # images in memory at a time, as networks see them
-_FIELDS = ("scores", "epistemic", "middle", "features", "appearance", "changes")
+_FIELDS = ("scores", "epistemic", "middle", "features", "appearance", "changes", "odd")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +97,13 @@ class Parts:
             for first in range(0, len(images.labels), _CHUNK):
                 numbers = range(first, min(first + _CHUNK, len(images.labels)))
                 measured = list(pool.map(lambda i: images.corruption.apply(images.clean[i], seed, i), numbers))
-                seen: dict[tuple[bool, bool], Float32] = {}
+                seen: dict[tuple[bool, bool], tuple[Float32, NDArray[np.float64]]] = {}
                 for own, network in zip(records, self.networks, strict=True):
                     form = network.form
                     if form.mirrors not in seen:
-                        seen[form.mirrors] = np.stack(list(pool.map(lambda m, f=form: f(*m), measured)))
-                    own.append(network.record(seen[form.mirrors]))
+                        seen[form.mirrors] = (np.stack(list(pool.map(lambda m, f=form: f(*m), measured))),
+                                              np.stack(list(pool.map(lambda m, f=form: oddness(f, *m), measured))))
+                    own.append(network.record(*seen[form.mirrors]))
                 progress(numbers.stop, len(images.labels))
         return Part(images.labels, images.variants, tuple(map(_slim, map(Record.joined, records))))
 
@@ -132,4 +134,4 @@ def _slim(record: Record) -> Record:
 
 def _record(arrays: dict[str, NDArray[np.float64]]) -> Record:
     return Record(arrays["scores"], arrays["epistemic"], (arrays["middle"],), arrays["features"], arrays["appearance"],
-                  arrays["changes"])
+                  arrays["changes"], arrays["odd"])

@@ -14,6 +14,7 @@ from insml.datasets.corrupt import Corruption
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
 from insml.learn.form import Form
+from insml.learn.oddness import oddness
 
 Indices = NDArray[np.int64]
 Address = tuple[int, int]  # (image, counter of its draw)
@@ -89,12 +90,27 @@ class Loader:
 
     def held_out(self, images: Indices, draw: int) -> NDArray[np.float32]:
         """Draw number ``draw`` of images, one that no epoch uses."""
+        return np.stack(list(self.executor.map(self._image, self._beyond(images, draw))))
+
+    def held_out_whole(self, images: Indices, draw: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """:meth:`held_out`, and their :func:`insml.learn.oddness.oddness`, (n, k)."""
+        stacks, odd = zip(*self.executor.map(self._whole, self._beyond(images, draw)), strict=True)
+        return np.stack(stacks), np.stack(odd)
+
+    def _beyond(self, images: Indices, draw: int) -> list[Address]:
         counter = _HELD_OUT + draw * len(self.data)
-        return np.stack(list(self.executor.map(self._image, [(int(i), counter + int(i)) for i in images])))
+        return [(int(i), counter + int(i)) for i in images]
 
     def _addresses(self, draw: int, batches: Sequence[Indices]) -> list[Address]:
         return [(int(i), draw * len(self.data) + int(i)) for batch in batches for i in batch]
 
     def _image(self, address: Address) -> NDArray[np.float32]:
+        return self.form(*self._measured(address))
+
+    def _whole(self, address: Address) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        measured = self._measured(address)
+        return self.form(*measured), oddness(self.form, *measured)
+
+    def _measured(self, address: Address) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         image, counter = address
-        return self.form(*self.corruption.apply(self.data.clean[image], self.seed, counter))
+        return self.corruption.apply(self.data.clean[image], self.seed, counter)

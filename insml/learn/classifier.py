@@ -23,6 +23,7 @@ from insml.learn.evaluation_mode import evaluation_mode
 from insml.learn.form import Form
 from insml.learn.method import METHODS, Method
 from insml.learn.networks import network
+from insml.learn.oddness import oddness
 from insml.learn.record import Record
 from insml.learn.strangeness import Strangeness
 from insml.learn.tensorfile import load_state_arrays, read_tensors, state_arrays, write_tensors
@@ -31,7 +32,7 @@ from insml.mosaic import Mosaic, MosaicLayout
 KIND = "insml classifier"
 #: Share of images of the kind it was trained on that a network calls out of distribution.
 FALSE_ALARMS = 0.05
-_VERSION = 5
+_VERSION = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +79,10 @@ class Classifier:
         """Slices and bins of the mosaics it answers for."""
         return self.form.measured
 
-    def record(self, stacks: NDArray[np.float32]) -> Record:
-        """What the method says of stacks in its form."""
-        return Record.of(self.method, stacks, parts=self.form.parts)
+    def record(self, stacks: NDArray[np.float32], odd: NDArray[np.float64] | None = None) -> Record:
+        """What the method says of stacks in its form. ``odd``: what it folds away (:meth:`odd`); without, nothing is
+        strange about that."""
+        return Record.of(self.method, stacks, parts=self.form.parts, odd=odd)
 
     def ood_scores(self, record: Record) -> NDArray[np.float64]:
         """(n,) how strange the images of a record are."""
@@ -101,7 +103,7 @@ class Classifier:
         GeometryError
             Other slices or bins.
         """
-        record = self.record(self.standardised(mosaic)[None])
+        record = self.record(self.standardised(mosaic)[None], self.odd(mosaic)[None])
         answers = self.answers(record)
         # of one image: kernels for DUQ, relative likelihoods of the classes for others
         kernels = np.exp(record.scores[0])
@@ -144,6 +146,11 @@ class Classifier:
         """The stack of a mosaic in the form of the network; GeometryError as :meth:`check`."""
         self.check(mosaic)
         return self.form(mosaic.stack, mosaic.stack_mask)
+
+    def odd(self, mosaic: Mosaic) -> NDArray[np.float64]:
+        """(k,) :func:`insml.learn.oddness.oddness` of a mosaic; GeometryError as :meth:`check`."""
+        self.check(mosaic)
+        return oddness(self.form, mosaic.stack, mosaic.stack_mask)
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, whole or not at all."""

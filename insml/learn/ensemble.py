@@ -88,9 +88,9 @@ class Ensemble:
         """For people."""
         return f"ensemble of {len(self.members)} networks, the first: {self.members[0].description}"
 
-    def records(self, stacks: NDArray[np.float32]) -> tuple[Record, ...]:
-        """What each member says of stacks in their form."""
-        return tuple(member.record(stacks) for member in self.members)
+    def records(self, stacks: NDArray[np.float32], odd: NDArray[np.float64] | None = None) -> tuple[Record, ...]:
+        """What each member says of stacks in their form; arguments as those of :meth:`Classifier.record`."""
+        return tuple(member.record(stacks, odd) for member in self.members)
 
     def answers(self, records: Sequence[Record]) -> Answers:
         """What they say together of the images of :meth:`records`."""
@@ -107,7 +107,8 @@ class Ensemble:
         ------
         GeometryError : other slices or bins.
         """
-        records = self.records(self.members[0].standardised(mosaic)[None])
+        first = self.members[0]
+        records = self.records(first.standardised(mosaic)[None], first.odd(mosaic)[None])
         answers = self.answers(records)
         kernels = np.mean([np.exp(r.scores[0]) for r in records], axis=0)
         each = [m.strangeness.each(r) for m, r in zip(self.members, records, strict=True)]

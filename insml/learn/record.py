@@ -27,6 +27,7 @@ class Record:
     appearance : (n, d) :func:`insml.learn.appearance.appearance` of the stacks.
     changes : (n, parts, n_features) what features gain without each part of the slices; of no parts unless they were
     asked for. Where parts belong together, each says what the others say.
+    odd : (n, k) :func:`insml.learn.oddness.oddness` of the images; of no numbers unless they were handed over.
     """
 
     scores: NDArray[np.float64]
@@ -35,16 +36,18 @@ class Record:
     features: NDArray[np.float64]
     appearance: NDArray[np.float64]
     changes: NDArray[np.float64]
+    odd: NDArray[np.float64]
 
     @classmethod
     @torch.no_grad()
-    def of(cls, method: Method, stacks: NDArray[np.float32], *, parts: NDArray[np.int64] | None = None, draws: int = 16,
-           seed: int = 0) -> Record:
+    def of(cls, method: Method, stacks: NDArray[np.float32], *, parts: NDArray[np.int64] | None = None,
+           odd: NDArray[np.float64] | None = None, draws: int = 16, seed: int = 0) -> Record:
         """Of standardised stacks (n, n_slices, n0, n1), in evaluation mode and float32. Nothing of ``method`` changes.
 
         Parameters
         ----------
         parts : (n_slices,) number of the part of each slice, for ``changes``; another pass for each.
+        odd : (n, k) of the images, as they were before they were folded.
         """
         device = next(method.parameters()).device
         members = [] if parts is None else [torch.from_numpy(parts == p).to(device) for p in range(int(parts.max()) + 1)]
@@ -63,19 +66,20 @@ class Record:
                 changes.append(_changes(method.backbone, x, features[-1], members))
                 looks.append(appearance(stacks[first:first + _BATCH]))
         return cls(_array(scores), _array(epistemic), tuple(map(_array, zip(*pooled, strict=True))), _array(features),
-                   np.concatenate(looks), _array(changes))
+                   np.concatenate(looks), _array(changes), np.zeros((len(stacks), 0)) if odd is None else odd)
 
     @classmethod
     def joined(cls, records: Sequence[Record]) -> Record:
         """One after the other."""
         return cls(np.concatenate([r.scores for r in records]), np.concatenate([r.epistemic for r in records]),
                    tuple(map(np.concatenate, zip(*(r.pooled for r in records), strict=True))),
-                   *(np.concatenate([getattr(r, name) for r in records]) for name in ("features", "appearance", "changes")))
+                   *(np.concatenate([getattr(r, name) for r in records])
+                     for name in ("features", "appearance", "changes", "odd")))
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Record:
         """Of some of the images."""
         return Record(self.scores[which], self.epistemic[which], tuple(layer[which] for layer in self.pooled),
-                      self.features[which], self.appearance[which], self.changes[which])
+                      self.features[which], self.appearance[which], self.changes[which], self.odd[which])
 
     @property
     def middle(self) -> NDArray[np.float64]:

@@ -10,18 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insml.learn.appearance import smoothness
+from insml.learn.oddness import mirrored
 from insml.learn.record import Record
 from insml.learn.uncertainty.density import FeatureDensity
 
 Array = NDArray[np.float64]
 
 #: What densities are of, by name.
-PARTS = ("network", "appearance", "gaps")
+PARTS = ("network", "appearance", "gaps", "symmetry")
 _DIRECTIONS = 16  # of features, whose changes are looked at
 _LEVELS = 3       # of noise
 _LEAST = 100      # images of a class and a level
 _LEAST_SPREAD = 0.02
 _USUAL = 3.0  # standard deviations
+_RARE = ("gaps", "symmetry")  # within usual bounds they tell nothing
 
 
 class Part(NamedTuple):
@@ -34,13 +36,15 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Strangeness:
-    """The sum of the scores of several densities, each in standard deviations of held-out simulations; of gaps what is
-    beyond three of them, for how many slices are missing within the usual bounds tells nothing.
+    """The sum of the scores of several densities, each in standard deviations of held-out simulations; of gaps and symmetry
+    what is beyond three of them: how many slices are missing within the usual bounds tells nothing.
 
     parts : by what they are of. "network", what its middle layer finds (``Record.middle``) and what its features gain
     without each run (``Record.changes``): strange for other physics, and for runs that tell of different physics.
     "appearance", moments of the slices themselves (``Record.appearance``), strange for other backgrounds. "gaps", how many
-    slices are missing and how many side by side (``Record.gaps``).
+    slices are missing and how many side by side (``Record.gaps``). "symmetry", how mirror images differ in what all slices
+    have in common (``Record.odd``), strange for intensity that slopes and for crystals that are turned; there is none where
+    nothing is folded.
     directions : (n_features, k) of features, along which their changes are looked at: those in which most of them vary.
     """
 
@@ -54,10 +58,14 @@ class Strangeness:
         directions = np.linalg.eigh(scatter)[1][:, ::-1][:, :_DIRECTIONS]  # eigh: ascending
         groups, number = _groups(labels, classes, smoothness(known.appearance))
         own, others, parts = _seen(known, directions), _seen(held_out, directions), {}
-        for name in PARTS:
+        for name in own:
             # a slice more or less is nothing strange where none was ever missing
             blur = 1 / known.slices if name == "gaps" else 0.0
-            density = FeatureDensity.fit(own[name], groups, number, blur=blur)
+            seen = own[name], groups
+            if name == "symmetry":
+                # every mirror image is as usual
+                seen = mirrored(own[name]), np.tile(groups, len(mirrored(own[name][:1])))
+            density = FeatureDensity.fit(*seen, number, blur=blur)
             usual = density.score(others[name])
             parts[name] = Part(density, float(usual.mean()), max(float(usual.std()), _LEAST_SPREAD))
         return cls(parts, directions)
@@ -68,10 +76,13 @@ class Strangeness:
 
     def each(self, record: Record) -> dict[str, Array]:
         """(n,) of each part."""
-        seen = _seen(record, self.directions)
-        each = {name: (p.density.score(seen[name]) - p.centre) / p.spread for name, p in self.parts.items()}
-        if "gaps" in each:
-            each["gaps"] = np.maximum(each["gaps"] - _USUAL, 0)
+        seen, each = _seen(record, self.directions), {}
+        for name, part in self.parts.items():
+            if name in seen:
+                score = (part.density.score(seen[name]) - part.centre) / part.spread
+                each[name] = np.maximum(score - _USUAL, 0) if name in _RARE else score
+            else:
+                each[name] = np.zeros(len(record.scores))
         return each
 
     def contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -97,8 +108,9 @@ class Strangeness:
 
 def _seen(record: Record, directions: Array) -> dict[str, Array]:
     changes = (record.changes @ directions).reshape(len(record.changes), -1)
-    return {"network": np.concatenate([record.middle, changes], axis=1), "appearance": record.appearance,
+    seen = {"network": np.concatenate([record.middle, changes], axis=1), "appearance": record.appearance,
             "gaps": record.gaps}
+    return seen | {"symmetry": record.odd} if record.odd.shape[1] else seen
 
 
 def _groups(labels: NDArray[np.int64], classes: int, smooth: Array) -> tuple[NDArray[np.int64], int]:

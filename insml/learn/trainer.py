@@ -123,6 +123,9 @@ class Trainer:
     def held_out(self, images: NDArray[np.int64], draws: int, first: int = 0) -> Record:
         """What the method says of draws ``first`` to ``first + draws`` of images, draw after draw."""
         self.method.eval()
-        return Record.joined([
-            Record.of(self.method, self.loader.held_out(chunk, draw), parts=self.loader.form.parts)
-            for draw in range(first, first + draws) for chunk in np.array_split(images, math.ceil(len(images) / _CHUNK))])
+        records = []
+        for draw in range(first, first + draws):
+            for chunk in np.array_split(images, math.ceil(len(images) / _CHUNK)):
+                stacks, odd = self.loader.held_out_whole(chunk, draw)
+                records.append(Record.of(self.method, stacks, parts=self.loader.form.parts, odd=odd))
+        return Record.joined(records)

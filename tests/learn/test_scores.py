@@ -24,7 +24,7 @@ def record(seed: int, n: int = 1200, strange: np.ndarray | None = None) -> tuple
         white = white + strange
     x = white @ MIX.T
     scores = np.stack([-white[:, -1], white[:, -1]], axis=1)
-    return Record(scores, np.zeros(n), (x,), x, x, np.zeros((n, 0, x.shape[1]))), labels
+    return Record(scores, np.zeros(n), (x,), x, x, np.zeros((n, 0, x.shape[1])), np.zeros((n, 0))), labels
 
 
 @pytest.mark.parametrize("kind", ["mahalanobis", "vim"])

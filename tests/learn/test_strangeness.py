@@ -12,7 +12,8 @@ from insml.learn.strangeness import PARTS, Strangeness
 N, D, SLICES, FEATURES = 600, 5, 6, 4
 
 
-def record(seed: int, middle: float = 0.0, looks: float = 0.0, changes: float = 0.0, missing: int = 0) -> Record:
+def record(seed: int, middle: float = 0.0, looks: float = 0.0, changes: float = 0.0, missing: int = 0, slope: float = 0.0
+           ) -> Record:
     """Unit Gaussians, all numbers of one kind moved by so much; one slice in ten, and the first so many, missing."""
     rng = np.random.default_rng(seed)
     moments = rng.normal(looks, 1, (N, MOMENTS, SLICES))
@@ -20,7 +21,7 @@ def record(seed: int, middle: float = 0.0, looks: float = 0.0, changes: float = 
     empty[:, :missing] = True
     np.copyto(moments[:, 1], 0, where=empty)
     return Record(np.zeros((N, 2)), np.zeros(N), (rng.normal(middle, 1, (N, D)),), rng.normal(size=(N, FEATURES)),
-                  moments.reshape(N, -1), rng.normal(changes, 1, (N, 3, FEATURES)))
+                  moments.reshape(N, -1), rng.normal(changes, 1, (N, 3, FEATURES)), rng.normal((slope, 0, 0), 0.04, (N, 3)))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,8 @@ def test_held_out_images_set_the_scale(strangeness: Strangeness) -> None:
     for name in ("network", "appearance"):
         assert each[name].mean() == pytest.approx(0, abs=1e-9)
         assert each[name].std() == pytest.approx(1)
-    assert np.median(each["gaps"]) == 0  # within usual bounds it tells nothing
+    for name in ("gaps", "symmetry"):
+        assert np.median(each[name]) == 0  # within usual bounds they tell nothing
 
 
 def test_gaps_count_slices_and_stretches() -> None:
@@ -64,7 +66,7 @@ def test_a_missing_slice_is_strange_where_none_was_missing_but_not_endlessly() -
     assert all_of_them.min() > one.min()
 
 
-@pytest.mark.parametrize("strange", [{"middle": 4.0}, {"changes": 4.0}, {"looks": 4.0}])
+@pytest.mark.parametrize("strange", [{"middle": 4.0}, {"changes": 4.0}, {"looks": 4.0}, {"slope": 1.0}, {"slope": -1.0}])
 def test_each_kind_is_enough_to_be_strange(strange: dict[str, float], strangeness: Strangeness) -> None:
     usual, odd = strangeness(record(3)), strangeness(record(4, **strange))
     assert odd.min() > np.quantile(usual, 0.999)
@@ -77,6 +79,19 @@ def test_each_kind_is_enough_to_be_strange(strange: dict[str, float], strangenes
 def test_a_run_that_is_missing_is_strange(strangeness: Strangeness) -> None:
     usual, odd = (strangeness.each(record(3, missing=m))["gaps"] for m in (0, 4))
     assert np.median(odd) > np.quantile(usual, 0.99)
+
+
+def test_where_nothing_was_looked_at_nothing_is_odd(strangeness: Strangeness) -> None:
+    unseen = replace(record(3, slope=1.0), odd=np.zeros((N, 0)))
+    assert not strangeness.each(unseen)["symmetry"].any()
+
+
+def test_networks_that_fold_nothing_have_no_such_part() -> None:
+    known, held_out = (replace(record(n), odd=np.zeros((N, 0))) for n in (1, 2))
+    strangeness = Strangeness.fit(known, np.arange(N) % 2, 2, held_out)
+    assert tuple(strangeness.parts) == PARTS[:-1]
+    again = Strangeness.of_contents(*strangeness.contents())
+    np.testing.assert_array_equal(again(record(5)), strangeness(record(5)))
 
 
 def test_contents_make_the_same_score(strangeness: Strangeness) -> None:

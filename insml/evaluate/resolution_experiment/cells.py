@@ -87,7 +87,7 @@ class Cells:
                 labels.append(shard["labels"])
                 theta.append(shard["theta"])
                 for how in MEASURED:
-                    records[how].append(classifier.record(shard[how]))
+                    records[how].append(classifier.record(shard[how], shard[f"{how}.odd"]))
             tested[arm] = len(truth := np.concatenate(labels)), identity(truth, np.concatenate(theta))
             tensors["labels"] = truth
             for how in MEASURED:

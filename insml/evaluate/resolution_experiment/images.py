@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from insml.evaluate.resolution_experiment.arms import ARMS
 from insml.evaluate.resolution_experiment.plan import Plan
 from insml.evaluate.shifts.resimulation import Simulates
 from insml.io.atomic import atomic_path
+from insml.learn.oddness import oddness
 from insml.learn.tensorfile import read_tensors, write_tensors
 
 #: Called with (what is going on, done, total).
@@ -115,16 +117,21 @@ class Images:
                           seen | about)
 
     def _seen(self, stacks: NDArray[Any], numbers: range) -> dict[str, NDArray[Any]]:
-        """Test images as networks see them, by how they are measured."""
+        """Test images as networks see them, by how they are measured, and what is folded away of them."""
         form, corruption = self.plan.form, self.plan.corruption("full")
         none = np.zeros(stacks.shape[1:], bool)
 
-        def measured(row: int) -> NDArray[np.float32]:
-            return form(*corruption.apply(stacks[row], self.plan.seed, _NOISE + numbers[row]))
+        def whole(how: str, row: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+            image = (np.asarray(stacks[row], np.float32), none) if how == "clean" else \
+                corruption.apply(stacks[row], self.plan.seed, _NOISE + numbers[row])
+            return form(*image), oddness(form, *image)
 
+        out: dict[str, NDArray[Any]] = {}
         with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
-            return {"clean": np.stack([form(np.asarray(s, np.float32), none) for s in stacks]),
-                    "measured": np.stack(list(pool.map(measured, range(len(stacks)))))}
+            for how in MEASURED:
+                seen, odd = zip(*pool.map(partial(whole, how), range(len(stacks))), strict=True)
+                out |= {how: np.stack(seen), f"{how}.odd": np.stack(odd)}
+        return out
 
     def _read(self, part: str, shard: int, arm: str) -> dict[str, NDArray[Any]]:
         path = self.path(part, shard, arm)
@@ -142,7 +149,8 @@ class Images:
                            tuple(study.candidates), study.layout, study.simulation_digest, self.plan.seed)
 
     def test(self, arm: str) -> Iterator[dict[str, NDArray[Any]]]:
-        """Shard by shard: labels, theta, and by MEASURED (n, n_slices, m0, m1) as networks see them."""
+        """Shard by shard: labels, theta, and by MEASURED (n, n_slices, m0, m1) as networks see them, and beside each
+        "<how>.odd" (n, k)."""
         return (self._read("test", s, arm) for s in range(len(self.numbers("test"))))
 
     def acceptance(self) -> dict[str, float]:
