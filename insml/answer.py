@@ -29,7 +29,10 @@ class Classification:
     ood_score : larger is stranger.
     ood_p_value : share of held-out simulated mosaics at least as strange; in_distribution means p >= ood_threshold.
     ood_parts : what the score is made of, each in standard deviations of held-out simulations: what the "network" finds, in
-        all runs and without each of them; the "appearance" of slices; their "gaps".
+        all runs and without each of them; the "appearance" of slices; their "gaps"; and "symmetry", by how mirror images
+        differ.
+    asymmetry : what they differ by, where the network folds them: the relative "slope" of intensity from the middle to the
+        edge of an axis, and the "turn" of the crystal in degrees. Noise makes both too small.
     saliency : image like the mosaic's values, >= 0: LayerCAM of the pre-activation score difference (winner minus
         runner-up), of the finest layer that tells slices apart, else of the last. What speaks for the winner.
     slice_saliency : (n_slices,) mean of the saliency over each slice's unmasked pixels.
@@ -48,6 +51,7 @@ class Classification:
     network: str
     orientation: str = "as it is"
     ood_parts: dict[str, float] = field(default_factory=dict)
+    asymmetry: dict[str, float] = field(default_factory=dict)
 
     @property
     def winner(self) -> str:
@@ -68,6 +72,7 @@ class Classification:
             "ood_p_value": self.ood_p_value,
             "ood_threshold": self.ood_threshold,
             "ood_parts": self.ood_parts,
+            "asymmetry": self.asymmetry,
             "in_distribution": self.in_distribution,
             "description": self.network,
         }

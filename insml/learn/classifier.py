@@ -23,7 +23,7 @@ from insml.learn.evaluation_mode import evaluation_mode
 from insml.learn.form import Form
 from insml.learn.method import METHODS, Method
 from insml.learn.networks import network
-from insml.learn.oddness import oddness
+from insml.learn.oddness import odd_names, oddness
 from insml.learn.record import Record
 from insml.learn.strangeness import Strangeness
 from insml.learn.tensorfile import load_state_arrays, read_tensors, state_arrays, write_tensors
@@ -103,7 +103,8 @@ class Classifier:
         GeometryError
             Other slices or bins.
         """
-        record = self.record(self.standardised(mosaic)[None], self.odd(mosaic)[None])
+        odd = self.odd(mosaic)
+        record = self.record(self.standardised(mosaic)[None], odd[None])
         answers = self.answers(record)
         # of one image: kernels for DUQ, relative likelihoods of the classes for others
         kernels = np.exp(record.scores[0])
@@ -116,6 +117,7 @@ class Classifier:
             saliency=mosaic.layout.assemble(saliency), slice_saliency=slice_means(saliency, mosaic.stack_mask),
             network=self.description,
             ood_parts={name: float(score[0]) for name, score in self.strangeness.each(record).items()},
+            asymmetry=dict(zip(odd_names(self.form), odd.tolist(), strict=True)),
         )
 
     def saliency(self, mosaic: Mosaic, classes: tuple[int, int]) -> NDArray[np.float64]:

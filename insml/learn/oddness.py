@@ -21,9 +21,9 @@ _ROUNDS = 4   # of weighting slices
 _RIDGE = 1e-3  # of what slices say on average: one that says nothing agrees with nothing odd
 
 
-def odd_names(mirrors: tuple[bool, bool]) -> tuple[str, ...]:
-    """Of the numbers of :func:`oddness`; none without a mirror."""
-    slopes = tuple(f"slope {axis}" for axis in (0, 1) if mirrors[axis])
+def odd_names(form: Form) -> tuple[str, ...]:
+    """Of the numbers of :func:`oddness`, slopes by the labels of their axes; none without a mirror."""
+    slopes = tuple(f"slope {axis.label}" for axis, mirror in zip(form.measured.axes, form.mirrors, strict=True) if mirror)
     return (*slopes, "turn") if slopes else ()
 
 
@@ -38,7 +38,7 @@ def oddness(form: Form, signal: NDArray[Any], mask: BoolArray) -> Array:
 
     signal, mask : (n_slices, n0, n1), mask True without detector.
     """
-    kept = len(odd_names(form.mirrors))
+    kept = len(odd_names(form))
     if not kept:
         return np.zeros(0)
     z = standardise(signal, mask)

@@ -51,8 +51,12 @@ def familiarity(network: Classification) -> str:
 
 
 def score(network: Classification) -> str:
-    """The out-of-distribution score and what it is made of, each in standard deviations of held-out simulations."""
+    """The out-of-distribution score and what it is made of, each in standard deviations of held-out simulations; by what
+    mirror images differ where that is strange."""
     parts = ", ".join(f"{name} {value:.1f}" for name, value in network.ood_parts.items())
+    if network.ood_parts.get("symmetry", 0) > 0:
+        differences = ", ".join(f"{name} {value:+.2g}" for name, value in network.asymmetry.items())
+        parts += f"; mirror images differ by {differences} degrees"
     return f"out-of-distribution score {network.ood_score:.4g}" + (f" ({parts})" if parts else "")
 
 

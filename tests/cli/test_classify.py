@@ -80,7 +80,8 @@ def test_json_is_one_object_per_input(networks: tuple[Path, Path], study: Study,
     assert lines[0] == {"input": str(image), "study": "square_antiferromagnet", "orientation": answer.orientation,
                         **answer.to_dict()}
     assert set(lines[0]) == {"input", "study", "orientation", "winner", "probabilities", "kernels", "epistemic",
-                             "ood_score", "ood_p_value", "ood_threshold", "ood_parts", "in_distribution", "description"}
+                             "ood_score", "ood_p_value", "ood_threshold", "ood_parts", "asymmetry", "in_distribution",
+                             "description"}
 
 
 def test_a_model_may_be_a_file_or_an_object(networks: tuple[Path, Path], study: Study, image: Path) -> None:

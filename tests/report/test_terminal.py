@@ -9,7 +9,7 @@ from rich.console import Console
 
 from insml.answer import Answer
 from insml.report import render
-from insml.report.wording import percent, with_error
+from insml.report.wording import percent, score, with_error
 from insml.study import Study, bundled
 
 Make = Callable[[Made], Answer]
@@ -53,6 +53,15 @@ def test_out_of_distribution(make: Make, p_value: float, share: str) -> None:
     assert "score 1.5 (network 1.2, appearance 0.3, gaps 0.0), p-value" in text
     assert any("out of distribution" in w for w in answer.warnings)
     assert all(f"! {w}" in text for w in answer.warnings)
+
+
+def test_what_mirror_images_differ_by_is_said_where_it_is_strange(make: Make) -> None:
+    network = make(Made()).network
+    assert network is not None
+    slopes = {"slope h": 0.312, "slope k": -0.02, "turn": 1.23}
+    usual, odd = (score(replace(network, ood_parts={"symmetry": part}, asymmetry=slopes)) for part in (0.0, 7.0))
+    assert usual.endswith("(symmetry 0.0)")
+    assert odd.endswith("(symmetry 7.0; mirror images differ by slope h +0.31, slope k -0.02, turn +1.2 degrees)")
 
 
 def test_witnesses_disagree(make: Make) -> None:
