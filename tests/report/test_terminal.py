@@ -56,7 +56,7 @@ def test_out_of_distribution(make: Make, p_value: float, share: str) -> None:
 
 
 def test_what_mirror_images_differ_by_is_said_where_it_is_strange(make: Make) -> None:
-    network = make(Made()).network
+    network = make(Made()).classification
     assert network is not None
     slopes = {"slope h": 0.312, "slope k": -0.02, "turn": 1.23}
     usual, odd = (score(replace(network, ood_parts={"symmetry": part}, asymmetry=slopes)) for part in (0.0, 7.0))
