@@ -2,8 +2,8 @@
 
 Noise, background, masks and scales are not stored: they are drawn when an image is read, by a generator that is
 addressed by (seed, index). The result depends on nothing else, so neither on batch order, threads nor workers.
-Displacements, structured background, counts, tubes and slices have generators of their own at the same address: with them
-or without, all else is equal.
+Displacements, slopes, structured background, counts, tubes and slices have generators of their own at the same address:
+with them or without, all else is equal.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from insml.gaps import zero_regions
 Float32 = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
-_DISPLACEMENT, _STRUCTURED, _COUNTS, _TUBES, _SLICES = 1, 2, 3, 4, 5  # what has a generator of its own
+_DISPLACEMENT, _STRUCTURED, _COUNTS, _TUBES, _SLICES, _SLOPE = range(1, 7)  # what has a generator of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,8 @@ class Corruption:
     poisson : share of images with noise of whole counts, skewed where they are few, in place of Gaussian noise of the same
         variance.
     pixel_shift : the image lies up to so many pixels (at most 1) beside its bins, along each axis; uniform.
+    slope : sigma of ln(intensity) at the edges of a tile against its middle, along each axis, the same in all slices: a
+        sample that shields itself.
     placement : which slices are of one run (incident energy), and |Q|; needed by what follows.
     energy_shift : slices of a run hold up to such a share of the next one, above or below; uniform, one per run.
     run_jitter : sigma of ln(intensity scale) of each run.
@@ -81,6 +83,7 @@ class Corruption:
     slice_dropout: tuple[float, float] = (0.02, 0.02)
     poisson: float = 0.0
     pixel_shift: float = 0.0
+    slope: float = 0.0
     placement: Placement | None = None
     energy_shift: float = 0.0
     run_jitter: float = 0.0
@@ -97,7 +100,7 @@ class Corruption:
             raise InsmlError(f"corruption: masks: expected shape (n, slices, n0, n1), "
                              f"found {np.shape(self.masks)}")
         for name, most in (("unknown_mask", 1.0), ("poisson", 1.0), ("pixel_shift", 1.0), ("energy_shift", 1.0),
-                           ("run_jitter", np.inf)):
+                           ("slope", np.inf), ("run_jitter", np.inf)):
             if not 0 <= getattr(self, name) <= most:
                 raise InsmlError(f"corruption: {name}: expected from 0 to {most:g}, found {getattr(self, name)}")
         if self.placement is None and self._of_runs:
@@ -142,6 +145,10 @@ class Corruption:
         displacement = self._displacement(len(clean), rng, _own(seed, index, _DISPLACEMENT))
         stack = displacement.apply(np.asarray(clean))
         ns, n0, n1 = stack.shape
+        if self.slope > 0:
+            along = self.slope * _own(seed, index, _SLOPE).standard_normal(2)
+            u, v = (x * np.linspace(-1, 1, n) for x, n in zip(along, (n0, n1), strict=True))
+            stack *= np.exp(u[:, None] + v).astype(np.float32)
         level = self._levels(stack, rng)
         low, high = self.background
         amplitude = (rng.uniform(low, high, (ns,)) * level).astype(np.float32)

@@ -31,6 +31,7 @@ Progress = Callable[[str, int, int], None]
 NETWORK = "network.safetensors"
 _UNKNOWN_MASK = 0.5              # bare arrays come without one
 _SHIFT, _ENERGY_SHIFT = 0.5, 0.05  # pixels; share of the next slice
+_SLOPE = 0.04                    # paths through a sample of some 0.2/cm differ by some mm
 _STRUCTURED = StructuredBackground(rings=(0.0, 0.3), tail=(0.0, 1.0), cones=(0.0, 0.8), spurions=(0.0, 0.8),
                                    amount=(0.0, 1.0))
 _POISSON = 0.5                   # share of images of whole counts
@@ -62,8 +63,9 @@ def corruption_for(study: Study, coverage: BoolArray | None) -> Corruption:
     return Corruption(relative_noise=rules.relative_noise, background=rules.background, scale_jitter=rules.scale_jitter,
                       mask_fraction=rules.mask_fraction, mirror=(rules.mirror, rules.mirror),
                       masks=None if coverage is None else coverage[None], unknown_mask=_UNKNOWN_MASK,
-                      pixel_shift=_SHIFT, placement=Placement.of(study.lattice, study.layout), energy_shift=_ENERGY_SHIFT,
-                      structured=_STRUCTURED, poisson=_POISSON, tubes=_TUBES, slice_dropout=_SLICES)
+                      pixel_shift=_SHIFT, slope=_SLOPE, placement=Placement.of(study.lattice, study.layout),
+                      energy_shift=_ENERGY_SHIFT, structured=_STRUCTURED, poisson=_POISSON, tubes=_TUBES,
+                      slice_dropout=_SLICES)
 
 
 def train_network(

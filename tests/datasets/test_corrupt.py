@@ -387,6 +387,20 @@ def test_everything_else_is_equal_with_and_without_what_has_its_own_draws() -> N
     np.testing.assert_array_equal(same, mask)
 
 
+def test_a_slope_is_exponential_and_common_to_all_slices() -> None:
+    flat = np.arange(1, SHAPE[0] + 1, dtype=np.float32)[:, None, None] * np.ones(SHAPE, np.float32)
+    ends = []
+    for i in range(400):
+        signal, _ = replace(STILL, slope=0.1).apply(flat, 1, i)
+        np.testing.assert_allclose(signal / flat, np.broadcast_to(signal[0], SHAPE), rtol=1e-5)
+        logarithm = np.log(signal[0])
+        np.testing.assert_allclose(np.diff(logarithm, axis=0), logarithm[1, 0] - logarithm[0, 0], atol=1e-5)
+        np.testing.assert_allclose(logarithm[0, 0], -logarithm[-1, -1], atol=1e-5)
+        ends.append([logarithm[-1, 0] - logarithm[0, 0], logarithm[0, -1] - logarithm[0, 0]])
+    np.testing.assert_allclose(np.std(ends, axis=0), 0.2, rtol=0.1)
+    np.testing.assert_allclose(np.corrcoef(np.transpose(ends))[0, 1], 0, atol=0.15)
+
+
 def test_counts_are_whole_and_vary_as_counts() -> None:
     flat = np.full((1, 300, 300), 4, np.float32)
     signal, _ = replace(STILL, relative_noise=(0.5, 0.5), poisson=1.0).apply(flat, 1, 0)
@@ -428,7 +442,7 @@ def test_runs_need_a_placement(wrong: dict) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"pixel_shift": 1.5}, {"poisson": 2}, {"slice_dropout": (0, 2)}, {"tubes": (0.2, 0.1)},
-                                   {"unknown_mask": 2}])
+                                   {"unknown_mask": 2}, {"slope": -0.1}])
 def test_impossible_displacements_are_refused(wrong: dict) -> None:
     with pytest.raises(InsmlError, match=next(iter(wrong))):
         Corruption(placement=placement(), **wrong)
