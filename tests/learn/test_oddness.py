@@ -1,12 +1,17 @@
 """What mirror images differ by: slopes and turns that are known, and nothing where there is none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from insml.instrument_simulation import InstrumentSimulator
 from insml.learn.form import Form
 from insml.learn.oddness import mirrored, odd_names, oddness
+from insml.learn.trained import corruption_for
 from insml.mosaic import Axis, MosaicLayout, SliceSpec
+from insml.study import bundled
 
 Array = NDArray[np.float64]
 N0, N1, SLICES = 40, 36, 8
@@ -106,3 +111,16 @@ def test_whatever_the_scale_and_what_stands_where_nothing_is() -> None:
     other = np.where(mask, 99.0, 7 * stack)
     np.testing.assert_allclose(oddness(own, other, mask), expected, atol=1e-5)
     assert np.isfinite(oddness(own, stack, np.ones(stack.shape, bool))).all()
+
+
+def test_a_turned_sample_is_seen_through_all_that_a_measurement_does() -> None:
+    """The manganite through the whole instrument, spoilt as in training but not mirrored, turned as alignments go wrong."""
+    study = bundled("manganite")
+    turns = np.linspace(-1, 1, 9)
+    stacks = [InstrumentSimulator(study, "goodenough", turn=t).stack() for t in turns]
+    spoil = replace(corruption_for(study, None), mirror=(False, False))
+    own = Form.of(study.layout, (True, True))
+    found = np.array([[oddness(own, *spoil.apply(stack, draw, i)) for i, stack in enumerate(stacks)] for draw in range(6)])
+    turn = found[..., odd_names(own).index("turn")]
+    assert np.corrcoef(np.tile(turns, 6), turn.ravel())[0, 1] > 0.9
+    assert 0.4 < np.polyfit(np.tile(turns, 6), turn.ravel(), 1)[0] < 1.1
