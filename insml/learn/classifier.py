@@ -32,7 +32,7 @@ from insml.mosaic import Mosaic, MosaicLayout
 KIND = "insml classifier"
 #: Share of images of the kind it was trained on that a network calls out of distribution.
 FALSE_ALARMS = 0.05
-_VERSION = 6
+_VERSION = 5
 
 
 @dataclass(frozen=True, eq=False)
