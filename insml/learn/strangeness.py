@@ -61,11 +61,9 @@ class Strangeness:
         for name in own:
             # a slice more or less is nothing strange where none was ever missing
             blur = 1 / known.slices if name == "gaps" else 0.0
-            seen = own[name], groups
-            if name == "symmetry":
-                # every mirror image is as usual
-                seen = mirrored(own[name]), np.tile(groups, len(mirrored(own[name][:1])))
-            density = FeatureDensity.fit(*seen, number, blur=blur)
+            # every mirror image is as usual
+            seen = mirrored(own[name]) if name == "symmetry" else own[name]
+            density = FeatureDensity.fit(seen, np.resize(groups, len(seen)), number, blur=blur)
             usual = density.score(others[name])
             parts[name] = Part(density, float(usual.mean()), max(float(usual.std()), _LEAST_SPREAD))
         return cls(parts, directions)
