@@ -71,9 +71,10 @@ class Method(nn.Module, ABC):
     def fit(self, features: Tensor, labels: Tensor) -> None:
         """What is closed form, after the last step: features (n, n_features) of training images, labels (n,)."""
 
-    def draws(self, x: Tensor, number: int, generator: torch.Generator) -> Tensor:
-        """(draws, batch, classes) log scores of samples of the posterior; one where there is no chance in it."""
-        return self.scores(self.backbone(x))[None]
+    def draws(self, x: Tensor, features: Tensor, number: int, generator: torch.Generator) -> Tensor:
+        """(draws, batch, classes) log scores of samples of the posterior; one where there is no chance in it. ``features``:
+        of the stacks ``x`` by the backbone as it is."""
+        return self.scores(features)[None]
 
     def epistemic(self, draws: Tensor) -> Tensor:
         """(batch,) what the model does not know, 0 to 1: mutual information of class and sample over ln(classes)."""

@@ -56,14 +56,15 @@ class Record:
             for first in range(0, len(stacks), _BATCH):
                 x = torch.from_numpy(stacks[first:first + _BATCH]).to(device)
                 layers = method.backbone.pooled(x)
+                found = method.backbone.features(layers[-1])
                 # the same draws for every image, whatever the batches
-                samples = method.draws(x, draws, torch.Generator().manual_seed(seed))
+                samples = method.draws(x, found, draws, torch.Generator().manual_seed(seed))
                 scores.append(samples[0] if len(samples) == 1 else
                               samples.log_softmax(-1).logsumexp(0) - float(np.log(len(samples))))
                 epistemic.append(method.epistemic(samples))
                 pooled.append(layers)
-                features.append(method.backbone.features(layers[-1]))
-                changes.append(_changes(method.backbone, x, features[-1], members))
+                features.append(found)
+                changes.append(_changes(method.backbone, x, found, members))
                 looks.append(appearance(stacks[first:first + _BATCH]))
         return cls(_array(scores), _array(epistemic), tuple(map(_array, zip(*pooled, strict=True))), _array(features),
                    np.concatenate(looks), _array(changes), np.zeros((len(stacks), 0)) if odd is None else odd)

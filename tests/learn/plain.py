@@ -79,8 +79,9 @@ def fitted(method: Method, features: Tensor, labels: Tensor, steps: int, rate: f
 
 
 def draws(method: Method, features: Tensor, number: int, seed: int = 0) -> Tensor:
+    x = stacks(features)
     with torch.no_grad():
-        return method.draws(stacks(features), number, torch.Generator().manual_seed(seed))
+        return method.draws(x, method.backbone(x), number, torch.Generator().manual_seed(seed))
 
 
 def epistemic(method: Method, features: Tensor, number: int = 64) -> Tensor:

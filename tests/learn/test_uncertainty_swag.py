@@ -49,7 +49,7 @@ def test_samples_have_half_of_either_covariance() -> None:
 def test_a_draw_is_the_network_at_sampled_weights() -> None:
     method, _ = walked()
     x = stacks(torch.randn(5, 3, generator=torch.Generator().manual_seed(1)))
-    found = method.draws(x, 3, torch.Generator().manual_seed(2))
+    found = method.draws(x, method.backbone(x), 3, torch.Generator().manual_seed(2))
     generator = torch.Generator().manual_seed(2)
     for one in found:
         weights = method.sample(generator)
@@ -65,7 +65,7 @@ def test_while_it_is_trained_the_network_is_not_touched() -> None:
     assert all(torch.equal(before[k], v) for k, v in method.backbone.state_dict().items())
     assert int(method.count) == 2
     x = stacks(torch.ones(2, 3))
-    assert torch.equal(method.draws(x, 9, torch.Generator()), method.logits(x)[None])
+    assert torch.equal(method.draws(x, method.backbone(x), 9, torch.Generator()), method.logits(x)[None])
 
 
 def test_running_statistics_are_averaged() -> None:

@@ -36,8 +36,7 @@ class Dropout(Softmax):
     def loss(self, batch: Batch) -> Tensor:
         return functional.cross_entropy(self.scores(functional.dropout(batch.features, self.rate)), batch.onehot)
 
-    def draws(self, x: Tensor, number: int, generator: torch.Generator) -> Tensor:
-        features = self.backbone(x)
+    def draws(self, x: Tensor, features: Tensor, number: int, generator: torch.Generator) -> Tensor:
         # one mask per draw, for every image the same
         kept = torch.rand(number, 1, self.backbone.n_features, generator=generator) >= self.rate
         return self.scores(features * kept.to(features) / (1 - self.rate))

@@ -71,11 +71,11 @@ class Laplace(Softmax):
         precision = prior_precision(values, float(self._weights().square().sum()))
         self.factor.copy_(vectors / (values + precision).sqrt())
 
-    def draws(self, x: Tensor, number: int, generator: torch.Generator) -> Tensor:
-        features = _with_one(self.backbone(x))
-        deviations = normal(features, number, len(self.factor), generator=generator) @ self.factor.T
+    def draws(self, x: Tensor, features: Tensor, number: int, generator: torch.Generator) -> Tensor:
+        augmented = _with_one(features)
+        deviations = normal(augmented, number, len(self.factor), generator=generator) @ self.factor.T
         weights = self._weights() + deviations.reshape(number, self.classes, -1)
-        return torch.einsum("scf,bf->sbc", weights, features)
+        return torch.einsum("scf,bf->sbc", weights, augmented)
 
 
 def _with_one(features: Tensor) -> Tensor:

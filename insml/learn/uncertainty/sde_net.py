@@ -61,8 +61,7 @@ class SdeNet(Method):
     def scores(self, features: Tensor) -> Tensor:
         return self._doubted(features, self._end(features, features.new_zeros(self.steps, 1, 1)))
 
-    def draws(self, x: Tensor, number: int, generator: torch.Generator) -> Tensor:
-        features = self.backbone(x)
+    def draws(self, x: Tensor, features: Tensor, number: int, generator: torch.Generator) -> Tensor:
         # one path of the noise per draw, for every image the same
         noise = normal(features, self.steps, number, 1, features.shape[1], generator=generator)
         return self._doubted(features, self._end(features.expand(number, -1, -1), noise))

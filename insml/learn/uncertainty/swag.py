@@ -86,10 +86,10 @@ class Swag(Softmax):
         out: Tensor = self.mean + diagonal + share @ self.deviations
         return out
 
-    def draws(self, x: Tensor, number: int, generator: torch.Generator) -> Tensor:
+    def draws(self, x: Tensor, features: Tensor, number: int, generator: torch.Generator) -> Tensor:
         """One, of the network as it is, while it is trained; afterwards as many passes as draws."""
         if not self.ended or self.count < 2:
-            return super().draws(x, number, generator)
+            return super().draws(x, features, number, generator)
         return torch.stack([self._scores_at(self.sample(generator), x) for _ in range(number)])
 
     def _scores_at(self, weights: Tensor, x: Tensor) -> Tensor:

@@ -73,6 +73,6 @@ class BayesianHead(Method):
         sample = self.head(batch.features, self.head.noise(1))[0]
         return functional.cross_entropy(sample, batch.onehot) + self.head.divergence() / batch.images
 
-    def draws(self, x: Tensor, number: int, generator: torch.Generator) -> Tensor:
-        out: Tensor = self.head(self.backbone(x), self.head.noise(number, generator))
+    def draws(self, x: Tensor, features: Tensor, number: int, generator: torch.Generator) -> Tensor:
+        out: Tensor = self.head(features, self.head.noise(number, generator))
         return out
