@@ -17,8 +17,7 @@ from insml.learn.form import Form
 
 Array = NDArray[np.float64]
 
-_ROUNDS = 4   # of weighting slices
-_RIDGE = 1e-3  # of what slices say on average: one that says nothing agrees with nothing odd
+_RIDGE = 1e-3  # of what slices say on average: one that says little finds nothing odd
 
 
 def odd_names(form: Form) -> tuple[str, ...]:
@@ -33,8 +32,9 @@ def oddness(form: Form, signal: NDArray[Any], mask: BoolArray) -> Array:
     Slopes are relative, from the middle of a folded axis to its edge, of the standardised intensity above the median. The
     turn is in degrees about the origin of the plane, from axis 0 to axis 1, where r.l.u. of both axes are of one length
     (else it is sheared as well). They are fitted to the difference between each standardised slice and the mean over its
-    mirror images, with a shift along each folded axis beside them, which is as usual as none and is not told. Noise in that
-    mean makes all of them too small. Slices that differ from the others count less (iteratively reweighted least squares).
+    mirror images, with a shift along each folded axis beside them, which is as usual as none and is not told. What is
+    returned is the median over slices, so that backgrounds of some of them hardly matter. Noise in the mean over mirror
+    images makes all of it too small.
 
     signal, mask : (n_slices, n0, n1), mask True without detector.
     """
@@ -50,10 +50,12 @@ def oddness(form: Form, signal: NDArray[Any], mask: BoolArray) -> Array:
     patterns = _patterns(form, even, ~alone)
     patterns = np.where(pairs, patterns, 0).reshape(len(patterns), len(z), -1).swapaxes(0, 1)
     odd = np.where(pairs, z - even, 0).reshape(len(z), -1, 1)
-    normal = (patterns @ patterns.swapaxes(1, 2)).astype(float)
+    normal, right = (patterns @ patterns.swapaxes(1, 2)).astype(float), (patterns @ odd).astype(float)
+    seen = normal.any((1, 2))
+    if not seen.any():
+        return np.zeros(kept)
     normal += np.diag(_RIDGE * normal.mean(0).diagonal() + np.finfo(float).tiny ** 0.5)
-    right = (patterns @ odd)[..., 0].astype(float)
-    return _agreed(normal, right)[:kept]
+    return np.asarray(np.median(np.linalg.solve(normal[seen], right[seen])[:, :kept, 0], axis=0))
 
 
 def mirrored(odd: Array) -> Array:
@@ -86,15 +88,3 @@ def _step(even: NDArray[np.float32], covered: BoolArray, axis: int) -> NDArray[n
     both = np.roll(covered, 1, axis) & np.roll(covered, -1, axis)
     both[(slice(None),) * axis + ([0, -1],)] = False
     return np.where(both, (after - before) / 2, 0)
-
-
-def _agreed(normal: Array, right: Array) -> Array:
-    """(k,) solution of the normal equations of all slices together; normal (n_slices, k, k), right (n_slices, k)."""
-    own = np.linalg.solve(normal, right[..., None])[..., 0]
-    weights = np.ones(len(own))
-    for _ in range(_ROUNDS):
-        found = np.linalg.solve(np.einsum("s,sab->ab", weights, normal), weights @ right)
-        apart = np.sqrt(np.einsum("sa,sab,sb->s", own - found, normal, own - found))
-        seen = apart[apart > 0]
-        weights = 1 / np.maximum(apart, np.median(seen) if len(seen) else 1.0)
-    return np.asarray(found)

@@ -22,8 +22,7 @@ _DIRECTIONS = 16  # of features, whose changes are looked at
 _LEVELS = 3       # of noise
 _LEAST = 100      # images of a class and a level
 _LEAST_SPREAD = 0.02
-_USUAL = 3.0  # standard deviations
-_RARE = ("gaps", "symmetry")  # within usual bounds they tell nothing
+_USUAL = {"gaps": 3.0, "symmetry": 1.0}  # standard deviations within which these tell nothing
 
 
 class Part(NamedTuple):
@@ -37,7 +36,7 @@ class Part(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Strangeness:
     """The sum of the scores of several densities, each in standard deviations of held-out simulations; of gaps and symmetry
-    what is beyond three of them: how many slices are missing within the usual bounds tells nothing.
+    what is beyond usual bounds: how many slices are missing within them tells nothing.
 
     parts : by what they are of. "network", what its middle layer finds (``Record.middle``) and what its features gain
     without each run (``Record.changes``): strange for other physics, and for runs that tell of different physics.
@@ -78,7 +77,7 @@ class Strangeness:
         for name, part in self.parts.items():
             if name in seen:
                 score = (part.density.score(seen[name]) - part.centre) / part.spread
-                each[name] = np.maximum(score - _USUAL, 0) if name in _RARE else score
+                each[name] = np.maximum(score - _USUAL[name], 0) if name in _USUAL else score
             else:
                 each[name] = np.zeros(len(record.scores))
         return each
