@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
@@ -143,6 +144,7 @@ def _all(heard: Queue[_Said]) -> list[_Said]:
 def _train(number: int, task: _Task, heard: Queue[_Said]) -> None:
     # who interrupts a command interrupts all its processes; the first one ends the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def told(what: str, done: int, total: int) -> None:
         heard.put(_Said(number, done, total))
@@ -152,3 +154,11 @@ def _train(number: int, task: _Task, heard: Queue[_Said]) -> None:
                       threads=task.threads, progress=told)
     except InsmlError as error:
         heard.put(_Said(number, 0, 1, str(error)))
+
+
+def _end_with_parent() -> None:
+    """Who is killed ends nothing, and what it has started must not go on unseen. Checkpoints are whole or not there."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -2,6 +2,9 @@
 
 import multiprocessing
 import pickle
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -275,3 +278,42 @@ def test_a_member_that_fails_is_told_and_the_others_end(tmp_path: Path) -> None:
     assert not multiprocessing.active_children()
     with pytest.raises(InsmlError, match="processes: expected at least 1, found 0"):
         train_ensemble(study, 2, data=few, settings=SHORT, cache=tmp_path, processes=0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc which processes there are")
+def test_members_end_with_the_process_that_trains_them(tmp_path: Path) -> None:
+    script = tmp_path / "forever.py"
+    script.write_text(f"""
+import multiprocessing
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+
+if __name__ == "__main__":
+    from dataclasses import replace
+    from pathlib import Path
+    from insml.learn.train_ensemble import train_ensemble
+    from test_ensemble import SHORT, study_and_images
+
+    def told(what, done, total):
+        print(*(process.pid for process in multiprocessing.active_children()), flush=True)
+
+    study, data = study_and_images()
+    train_ensemble(study, 2, data=data, settings=replace(SHORT, epochs=100000), cache=Path({str(tmp_path)!r}), threads=2,
+                   processes=2, progress=told)
+""")
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pids = parent.stdout.readline().split()
+        parent.kill()
+    assert len(pids) == 2
+    waited = time.monotonic() + 30
+    while not all(map(gone, pids)):
+        assert time.monotonic() < waited
+        time.sleep(0.1)
+
+
+def gone(pid: str) -> bool:
+    try:
+        return Path("/proc", pid, "stat").read_text().rsplit(") ", 1)[1][0] in "ZX"
+    except OSError:
+        return True
