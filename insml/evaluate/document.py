@@ -49,7 +49,8 @@ def results(evaluation: Evaluation) -> dict[str, Any]:
         "shifts": [{"family": s.letter, "severity": s.severity,
                     "accuracy": None if s.accuracy is None else _plain(s.accuracy), "loud": s.loud,
                     "detection": {name: {"auroc": _plain(d.auroc), "fpr95": _plain(d.fpr95)}
-                                  for name, d in s.detection.items()}} for s in evaluation.steps],
+                                  for name, d in s.detection.items()},
+                    "variants": [asdict(v) for v in s.variants]} for s in evaluation.steps],
         "mistakes": [asdict(m) for m in evaluation.mistakes],
     }
 
@@ -67,6 +68,8 @@ def _page(evaluation: Evaluation, pictures: list[str], provenance: Mapping[str, 
     if evaluation.steps:
         parts += ["<h2>Shifts</h2>", f"<p>{escape(wording.loudness(evaluation))}</p>",
                   table(wording.STEP_HEADS, map(wording.step_row, evaluation.steps), 5)]
+        if any(s.variants for s in evaluation.steps):
+            parts.append(table(wording.VARIANT_HEADS, wording.variant_rows(evaluation.steps), 4))
     if evaluation.mistakes:
         parts += ["<h2>Mistakes</h2>", f"<p>{escape(wording.mistaken(evaluation))}</p>",
                   table(wording.MISTAKE_HEADS, map(wording.mistake_row, evaluation.mistakes[:_MISTAKES]), 4)]

@@ -21,6 +21,7 @@ from insml.evaluate.mistakes import Mistake, mistakes
 from insml.evaluate.parts import Part, Parts
 from insml.evaluate.quantities import Detection, Labels, Quantity, detection, mean_of, quantity, take
 from insml.evaluate.shifts import FAMILIES, SEVERITIES, CleanImages, Shifted
+from insml.evaluate.variants import Variant, variants
 from insml.explain.counterfactual import exchanged_known
 from insml.explain.quality import saliency_quality
 from insml.explain.rival import nearest_rivals
@@ -48,12 +49,13 @@ PHYSICAL = "chi2 of the nearest simulation"
 @dataclass(frozen=True)
 class Step:
     """One family at one severity. ``accuracy`` is None where no candidate is right for any image. ``detection`` by the
-    name of the score."""
+    name of the score. ``variants``: the same of images that were changed alike."""
 
     letter: str
     severity: int
     accuracy: Quantity | None
     detection: dict[str, Detection]
+    variants: tuple[Variant, ...] = ()
 
     @property
     def loud(self) -> bool | None:
@@ -259,7 +261,7 @@ def _judged(trial: Trial, test: TrainingSet, clean: Part, usual: Part, near: Par
             seen[PHYSICAL] = detection(f"{letter}{severity}, {PHYSICAL}", [reproduced[""][testing]], [chi2])
         known = (part.labels >= 0).any()
         right = quantity(f"{letter}{severity}: accuracy", _accuracy, told, part.labels) if known else None
-        steps.append(Step(letter, severity, right, seen))
+        steps.append(Step(letter, severity, right, seen, variants(part.variants, part.labels, tested, told)))
     wrong = [at for at in shifted if at[0] == "R"]
     if wrong:
         joined = [_joined(a) for a in zip(*(every[at] for at in wrong), strict=True)]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from insml.evaluate.evaluation import Evaluation, Step
 from insml.evaluate.mistakes import Mistake
 from insml.evaluate.quantities import Quantity
 from insml.evaluate.shifts import FAMILIES
 
 STEP_HEADS = ("shift", "", "accuracy", "AUROC", "FPR95", "loud", "best other score")
+
+VARIANT_HEADS = ("shift", "", "of them", "images", "accuracy", "AUROC")
 
 MISTAKE_HEADS = ("image", "simulated from", "parameters (meV)", "taken for", "p")
 
@@ -32,6 +36,14 @@ def step_row(step: Step) -> tuple[str, ...]:
     return (f"{step.letter} {FAMILIES[step.letter].title}", str(step.severity),
             "-" if step.accuracy is None else number(step.accuracy.value), number(own.auroc.value), number(own.fpr95.value),
             {None: "", True: "yes", False: "no"}[step.loud], f"{name} {number(other.auroc.value)}")
+
+
+def variant_rows(steps: Iterable[Step]) -> Iterator[tuple[str, ...]]:
+    """Rows of :data:`VARIANT_HEADS`: images of a shift that were changed alike."""
+    for s in steps:
+        for v in s.variants:
+            yield (s.letter, str(s.severity), v.name, str(v.n), "-" if v.accuracy is None else number(v.accuracy),
+                   number(v.auroc))
 
 
 def targets(evaluation: Evaluation) -> tuple[Quantity, ...]:
