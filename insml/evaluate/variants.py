@@ -40,8 +40,8 @@ def variants(names: Sequence[str], labels: NDArray[np.int64], usual: Sequence[An
         own = np.array([n == name for n in names])
         if not _LEAST <= own.sum() < len(own) or len(usual[0].strangeness) + own.sum() < SMALLEST_SAMPLE:
             continue
-        known = (labels[own] >= 0).any()
-        right = float(np.mean([accuracy(a.probability[own], labels[own]) for a in shifted])) if known else None
+        known = own & (labels >= 0)
+        right = float(np.mean([accuracy(a.probability[known], labels[known]) for a in shifted])) if known.any() else None
         area = float(np.mean([auroc(u.strangeness, a.strangeness[own]) for u, a in zip(usual, shifted, strict=True)]))
         found.append(Variant(name, int(own.sum()), right, area))
     return tuple(found)

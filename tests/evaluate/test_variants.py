@@ -38,3 +38,9 @@ def test_one_kind_and_anecdotes_are_left_out() -> None:
     assert [v.name for v in variants(two, np.zeros(40, int), [usual], [told])] == ["one", "other"]
     few = answers(np.zeros(979), np.zeros(979, int))
     assert not variants(two, np.zeros(40, int), [few], [told])
+
+
+def test_images_without_a_right_answer_are_no_mistakes() -> None:
+    usual, told = answers(np.zeros(USUAL), np.zeros(USUAL, int)), answers(np.ones(40), np.zeros(40, int))
+    labels = np.where(np.arange(40) % 4 == 0, -1, 0)
+    assert [v.accuracy for v in variants(("one",) * 20 + ("other",) * 20, labels, [usual], [told])] == [1.0, 1.0]
