@@ -67,7 +67,7 @@ class InstrumentSimulator:
         self._study, self._candidate, self._threads = study, study.candidates[candidate], threads
         # symmetry blocks found once, at values that do not make the search difficult
         self._model = _reference(study, candidate)
-        self._turn, self._tilt = _in_plane(study, turn), tilt
+        self._turn, self._tilt = in_plane(study, turn), tilt
         if prepared is not None:
             self._run = prepared.intensities
         elif samples is None and evaluation != "exact":
@@ -131,8 +131,8 @@ def instrument_of(study: Study) -> MosaicInstrument:
     return MosaicInstrument(settings, resolution.sample(study.third.ki, horizontal), orientation, resolution.energy_bin)
 
 
-def _in_plane(study: Study, degrees: float) -> Array:
-    """(3, 3) about the normal of the plane of the image, Cartesian."""
+def in_plane(study: Study, degrees: float) -> Array:
+    """(3, 3) turn by so much about the normal of the plane of the image, Cartesian."""
     reciprocal = study.lattice.reciprocal
     first, second = (reciprocal @ np.asarray(a.vector, float) for a in study.layout.axes)
     normal = np.cross(first, second)

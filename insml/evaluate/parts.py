@@ -19,7 +19,7 @@ from insml.errors import FormatError
 from insml.evaluate.shifts import Shifted
 from insml.io.atomic import atomic_path
 from insml.learn.classifier import Classifier
-from insml.learn.oddness import oddness
+from insml.learn.oddness import seen_whole
 from insml.learn.record import Record
 
 Float32 = NDArray[np.float32]
@@ -101,8 +101,8 @@ class Parts:
                 for own, network in zip(records, self.networks, strict=True):
                     form = network.form
                     if form.mirrors not in seen:
-                        seen[form.mirrors] = (np.stack(list(pool.map(lambda m, f=form: f(*m), measured))),
-                                              np.stack(list(pool.map(lambda m, f=form: oddness(f, *m), measured))))
+                        stacks, odd = zip(*pool.map(lambda m, f=form: seen_whole(f, *m), measured), strict=True)
+                        seen[form.mirrors] = np.stack(stacks), np.stack(odd)
                     own.append(network.record(*seen[form.mirrors]))
                 progress(numbers.stop, len(images.labels))
         return Part(images.labels, images.variants, tuple(map(_slim, map(Record.joined, records))))

@@ -14,7 +14,7 @@ from insml.datasets.corrupt import Corruption
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
 from insml.learn.form import Form
-from insml.learn.oddness import oddness
+from insml.learn.oddness import seen_whole
 
 Indices = NDArray[np.int64]
 Address = tuple[int, int]  # (image, counter of its draw)
@@ -94,7 +94,9 @@ class Loader:
 
     def held_out_whole(self, images: Indices, draw: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """:meth:`held_out`, and their :func:`insml.learn.oddness.oddness`, (n, k)."""
-        stacks, odd = zip(*self.executor.map(self._whole, self._beyond(images, draw)), strict=True)
+        whole = self.executor.map(lambda address: seen_whole(self.form, *self._measured(address)),
+                                  self._beyond(images, draw))
+        stacks, odd = zip(*whole, strict=True)
         return np.stack(stacks), np.stack(odd)
 
     def _beyond(self, images: Indices, draw: int) -> list[Address]:
@@ -106,10 +108,6 @@ class Loader:
 
     def _image(self, address: Address) -> NDArray[np.float32]:
         return self.form(*self._measured(address))
-
-    def _whole(self, address: Address) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        measured = self._measured(address)
-        return self.form(*measured), oddness(self.form, *measured)
 
     def _measured(self, address: Address) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         image, counter = address

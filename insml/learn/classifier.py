@@ -23,7 +23,7 @@ from insml.learn.evaluation_mode import evaluation_mode
 from insml.learn.form import Form
 from insml.learn.method import METHODS, Method
 from insml.learn.networks import network
-from insml.learn.oddness import odd_names, oddness
+from insml.learn.oddness import odd_names, seen_whole
 from insml.learn.record import Record
 from insml.learn.strangeness import Strangeness
 from insml.learn.tensorfile import load_state_arrays, read_tensors, state_arrays, write_tensors
@@ -80,7 +80,7 @@ class Classifier:
         return self.form.measured
 
     def record(self, stacks: NDArray[np.float32], odd: NDArray[np.float64] | None = None) -> Record:
-        """What the method says of stacks in its form. ``odd``: what it folds away (:meth:`odd`); without, nothing is
+        """What the method says of stacks in its form. ``odd``: what it folds away (:meth:`seen`); without, nothing is
         strange about that."""
         return Record.of(self.method, stacks, parts=self.form.parts, odd=odd)
 
@@ -103,8 +103,7 @@ class Classifier:
         GeometryError
             Other slices or bins.
         """
-        odd = self.odd(mosaic)
-        record = self.record(self.standardised(mosaic)[None], odd[None])
+        record = self.record(*self.seen(mosaic))
         answers = self.answers(record)
         # of one image: kernels for DUQ, relative likelihoods of the classes for others
         kernels = np.exp(record.scores[0])
@@ -117,7 +116,7 @@ class Classifier:
             saliency=mosaic.layout.assemble(saliency), slice_saliency=slice_means(saliency, mosaic.stack_mask),
             network=self.description,
             ood_parts={name: float(score[0]) for name, score in self.strangeness.each(record).items()},
-            asymmetry=dict(zip(odd_names(self.form), odd.tolist(), strict=True)),
+            asymmetry=self.asymmetry(record),
         )
 
     def saliency(self, mosaic: Mosaic, classes: tuple[int, int]) -> NDArray[np.float64]:
@@ -149,10 +148,16 @@ class Classifier:
         self.check(mosaic)
         return self.form(mosaic.stack, mosaic.stack_mask)
 
-    def odd(self, mosaic: Mosaic) -> NDArray[np.float64]:
-        """(k,) :func:`insml.learn.oddness.oddness` of a mosaic; GeometryError as :meth:`check`."""
+    def seen(self, mosaic: Mosaic) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """What :meth:`record` takes, of one mosaic: (1, n_slices, m0, m1) its stack in the form of the network, and (1, k)
+        what is folded away; GeometryError as :meth:`check`."""
         self.check(mosaic)
-        return oddness(self.form, mosaic.stack, mosaic.stack_mask)
+        stack, odd = seen_whole(self.form, mosaic.stack, mosaic.stack_mask)
+        return stack[None], odd[None]
+
+    def asymmetry(self, record: Record) -> dict[str, float]:
+        """What the first image of a record has that is odd, by :func:`insml.learn.oddness.odd_names`."""
+        return dict(zip(odd_names(self.form), record.odd[0].tolist(), strict=True))
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, whole or not at all."""

@@ -16,7 +16,6 @@ from insml.learn import classifier
 from insml.learn.answers import Answers
 from insml.learn.classifier import Classifier, best_two, slice_means
 from insml.learn.form import Form
-from insml.learn.oddness import odd_names
 from insml.learn.record import Record
 from insml.learn.tensorfile import kind_of, read_tensors, write_tensors
 from insml.mosaic import Mosaic, MosaicLayout
@@ -109,8 +108,7 @@ class Ensemble:
         GeometryError : other slices or bins.
         """
         first = self.members[0]
-        odd = first.odd(mosaic)
-        records = self.records(first.standardised(mosaic)[None], odd[None])
+        records = self.records(*first.seen(mosaic))
         answers = self.answers(records)
         kernels = np.mean([np.exp(r.scores[0]) for r in records], axis=0)
         each = [m.strangeness.each(r) for m, r in zip(self.members, records, strict=True)]
@@ -124,7 +122,7 @@ class Ensemble:
             saliency=mosaic.layout.assemble(saliency), slice_saliency=slice_means(saliency, mask),
             network=self.description,
             ood_parts={name: float(np.mean([e[name][0] for e in each])) for name in each[0]},
-            asymmetry=dict(zip(odd_names(first.form), odd.tolist(), strict=True)),
+            asymmetry=first.asymmetry(records[0]),
         )
 
     def slice_occlusion(self, mosaic: Mosaic, classes: tuple[int, int] | None = None) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from insml.evaluate.resolution_experiment.arms import ARMS
 from insml.evaluate.resolution_experiment.plan import Plan
 from insml.evaluate.shifts.resimulation import Simulates
 from insml.io.atomic import atomic_path
-from insml.learn.oddness import oddness
+from insml.learn.oddness import seen_whole
 from insml.learn.tensorfile import read_tensors, write_tensors
 
 #: Called with (what is going on, done, total).
@@ -124,7 +124,7 @@ class Images:
         def whole(how: str, row: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
             image = (np.asarray(stacks[row], np.float32), none) if how == "clean" else \
                 corruption.apply(stacks[row], self.plan.seed, _NOISE + numbers[row])
-            return form(*image), oddness(form, *image)
+            return seen_whole(form, *image)
 
         out: dict[str, NDArray[Any]] = {}
         with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:

@@ -7,13 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from insml.datasets.conditions import Condition, has_instrument, simulator
 from insml.datasets.corrupt import Corruption
 from insml.evaluate.shifts.family import CleanImages, Family, Shifted, check_kinds, draw
 from insml.evaluate.shifts.resimulation import Simulates, resimulated
-from insml.mosaic import MosaicLayout
+from insml.instrument_simulation import in_plane
 from insml.study import Candidate, Study, Twin
 
 KINDS = ("energy", "angle", "q-scale")
@@ -72,7 +71,7 @@ def beside(study: Study, energy: float, angle: float, scale: float) -> Study:
     moved = replace(layout, slices=tuple(slices), axes=(first, second))
     if has_instrument(study) or angle == 0:
         return replace(study, layout=moved)
-    turn = _in_plane(study, layout, angle)
+    turn = in_plane(study, angle)
     turned = {name: _turned(c, turn) for name, c in study.candidates.items()}
     return replace(study, layout=moved, candidates=turned)
 
@@ -83,10 +82,3 @@ def _turned(candidate: Candidate, turn: NDArray[np.float64]) -> Candidate:
         (a, b, c), (d, e, f), (g, h, i) = (turn @ np.array(twin.rotation)).tolist()
         twins.append(Twin(((a, b, c), (d, e, f), (g, h, i)), twin.weight))
     return replace(candidate, structure=replace(candidate.structure, twins=tuple(twins)))
-
-
-def _in_plane(study: Study, layout: MosaicLayout, degrees: float) -> NDArray[np.float64]:
-    """(3, 3) about the normal of the plane of the image, Cartesian."""
-    u, v = (study.lattice.reciprocal @ np.asarray(a.vector, float) for a in layout.axes)
-    normal = np.cross(u, v)
-    return np.asarray(Rotation.from_rotvec(degrees * normal / np.linalg.norm(normal), degrees=True).as_matrix())
