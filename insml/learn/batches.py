@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,7 @@ from insml.learn.oddness import seen_whole
 
 Indices = NDArray[np.int64]
 Address = tuple[int, int]  # (image, counter of its draw)
+Whole = tuple[NDArray[np.float32], NDArray[np.float64]]  # as networks see it, and what folding takes
 _WATCHED, _CALIBRATING = 150, 300  # images of each class; more are worth more in training
 _EPOCHS_A_DRAW = 2  # spoiling an image costs as much as learning from it;
 _MANY = 2000        # fewer images need every draw there can be
@@ -56,17 +59,30 @@ def epoch_order(images: Indices, seed: int, epoch: int) -> Indices:
     return np.random.default_rng([seed, 1, epoch]).permutation(images)
 
 
+@contextmanager
+def workers(threads: int) -> Iterator[Executor]:
+    """For a :class:`Loader`. What is not begun when this ends, or is stopped, is not waited for."""
+    executor = ThreadPoolExecutor(threads)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
 class Loader:
     """Corrupted images in the form networks see. What is drawn depends on (seed, address) only, neither on threads nor on
     what is kept.
 
     Images are made many at a time, by all threads of ``executor``, and then used: two threads that spoil images beside two
-    that multiply matrices wait for each other.
+    that multiply matrices wait for each other. Beside one thread they do not: ``ahead`` images are made while those before
+    are used.
     """
 
-    def __init__(self, data: TrainingSet, corruption: Corruption, form: Form, seed: int, executor: Executor) -> None:
+    def __init__(self, data: TrainingSet, corruption: Corruption, form: Form, seed: int, executor: Executor,
+                 ahead: bool = False) -> None:
         self.data, self.corruption, self.form, self.seed, self.executor = data, corruption, form, seed, executor
-        self._stacks: dict[Address, NDArray[np.float32]] = {}
+        self.ahead = ahead
+        self._stacks: dict[Address, Future[NDArray[np.float32]]] = {}
         self._most = _ROOM // (4 * math.prod(form.layout.stack_shape))
 
     def epoch(self, epoch: int, batches: Sequence[Indices]) -> Iterator[tuple[NDArray[np.float32], Indices]]:
@@ -81,8 +97,10 @@ class Loader:
             if any(address not in self._stacks for address in wanted):
                 missing = [a for a in self._addresses(draw, batches[n:]) if a not in self._stacks]
                 made = missing[:max(len(wanted), self._most - len(self._stacks))]
-                self._stacks.update(zip(made, self.executor.map(self._image, made), strict=True))
-            images = [self._stacks[address] for address in wanted]
+                self._stacks.update((address, self.executor.submit(self._image, address)) for address in made)
+                if not self.ahead:
+                    wait(self._stacks.values())
+            images = [self._stacks[address].result() for address in wanted]
             if last or len(self._stacks) > self._most // 2:
                 for address in wanted:
                     del self._stacks[address]
@@ -92,12 +110,14 @@ class Loader:
         """Draw number ``draw`` of images, one that no epoch uses."""
         return np.stack(list(self.executor.map(self._image, self._beyond(images, draw))))
 
-    def held_out_whole(self, images: Indices, draw: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """:meth:`held_out`, and their :func:`insml.learn.oddness.oddness`, (n, k)."""
-        whole = self.executor.map(lambda address: seen_whole(self.form, *self._measured(address)),
-                                  self._beyond(images, draw))
-        stacks, odd = zip(*whole, strict=True)
-        return np.stack(stacks), np.stack(odd)
+    def held_out_whole(self, parts: Iterable[tuple[Indices, int]]) -> Iterator[Whole]:
+        """:meth:`held_out` of images and draws, one after the other, with :func:`insml.learn.oddness.oddness`, (n, k)."""
+        making: deque[list[Future[Whole]]] = deque()
+        for images, draw in parts:
+            making.append([self.executor.submit(self._whole, address) for address in self._beyond(images, draw)])
+            if len(making) > self.ahead:
+                yield _gathered(making.popleft())
+        yield from map(_gathered, making)
 
     def _beyond(self, images: Indices, draw: int) -> list[Address]:
         counter = _HELD_OUT + draw * len(self.data)
@@ -109,6 +129,14 @@ class Loader:
     def _image(self, address: Address) -> NDArray[np.float32]:
         return self.form(*self._measured(address))
 
+    def _whole(self, address: Address) -> Whole:
+        return seen_whole(self.form, *self._measured(address))
+
     def _measured(self, address: Address) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         image, counter = address
         return self.corruption.apply(self.data.clean[image], self.seed, counter)
+
+
+def _gathered(made: Sequence[Future[Whole]]) -> Whole:
+    stacks, odd = zip(*(one.result() for one in made), strict=True)
+    return np.stack(stacks), np.stack(odd)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from insml.datasets.corrupt import Corruption
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
-from insml.learn.batches import Loader, split
+from insml.learn.batches import Loader, split, workers
 from insml.learn.calibration import fit_temperature, probabilities
 from insml.learn.classifier import Classifier
 from insml.learn.form import Form
@@ -36,7 +35,7 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
         corruption, training goes on from it and ends as if it had never stopped; when it was made by others, training
         starts afresh (``progress`` gets a message). It stays afterwards.
     progress : called with (steps done, steps in all, message).
-    threads : for torch, and for spoiling images.
+    threads : for torch, and for spoiling images. Beside one thread of torch another spoils the images that come next.
 
     Raises
     ------
@@ -50,9 +49,9 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
                          f"found {corruption.masks.shape[1:]}")
     parts = split(training_set.labels, len(training_set.candidates), settings.validation, settings.calibration,
                   settings.seed)
-    with _reproducible(threads, settings.torch_device()), ThreadPoolExecutor(threads) as executor:
+    with _reproducible(threads, settings.torch_device()), workers(threads) as executor:
         form = Form.of(training_set.layout, corruption.mirror if settings.fold else (False, False))
-        loader = Loader(training_set, corruption, form, settings.seed, executor)
+        loader = Loader(training_set, corruption, form, settings.seed, executor, ahead=threads == 1)
         trainer = Trainer(training_set, settings, parts, loader, progress or (lambda done, total, message: None))
         if checkpoint is not None:
             trainer.resume(checkpoint, _identity(training_set, corruption, settings))

@@ -123,9 +123,7 @@ class Trainer:
     def held_out(self, images: NDArray[np.int64], draws: int, first: int = 0) -> Record:
         """What the method says of draws ``first`` to ``first + draws`` of images, draw after draw."""
         self.method.eval()
-        records = []
-        for draw in range(first, first + draws):
-            for chunk in np.array_split(images, math.ceil(len(images) / _CHUNK)):
-                stacks, odd = self.loader.held_out_whole(chunk, draw)
-                records.append(Record.of(self.method, stacks, parts=self.loader.form.parts, odd=odd))
-        return Record.joined(records)
+        chunks = np.array_split(images, math.ceil(len(images) / _CHUNK))
+        whole = self.loader.held_out_whole((chunk, draw) for draw in range(first, first + draws) for chunk in chunks)
+        return Record.joined([Record.of(self.method, stacks, parts=self.loader.form.parts, odd=odd)
+                              for stacks, odd in whole])

@@ -7,7 +7,6 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from insml.datasets.corrupt import Corruption
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
-from insml.learn.batches import Split, epoch_order, split
+from insml.learn.batches import Split, epoch_order, split, workers
 from insml.learn.checkpoint import Checkpoint
 from insml.learn.form import Form
 from insml.learn.generative.pairs import Example, PairLoader
@@ -72,7 +71,7 @@ def fit(make: Callable[[], ImageNetwork], form: Form, example: Example, data: Tr
                          f"found {corruption.masks.shape[1:]}")
     parts = split(data.labels, len(data.candidates), settings.validation, settings.calibration, settings.seed)
     report = progress or (lambda done, total, message: None)
-    with _reproducible(threads, torch.device("cpu")), ThreadPoolExecutor(threads) as executor:
+    with _reproducible(threads, torch.device("cpu")), workers(threads) as executor:
         loader = PairLoader(data, corruption, form, settings.seed, executor, example, settings.empty)
         torch.manual_seed(settings.seed)
         run = _Run(make(), loader, parts, settings, report)
