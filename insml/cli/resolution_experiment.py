@@ -39,7 +39,6 @@ def run(args: argparse.Namespace) -> int:
 
     need_torch("the resolution experiment")
     from insml.evaluate.resolution_experiment import (
-        Cells,
         Images,
         Plan,
         estimate,
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     console, notes = Console(), Console(stderr=True)
     with progress_bars(notes) as progress:
         images = Images(plan, args.out, args.threads)
-        cost = estimate(images, Cells(images, args.threads), progress)
+        cost = estimate(images, progress)
     (console if args.estimate else notes).print(render_cost(cost, plan), soft_wrap=True)
     if args.estimate:
         return 0

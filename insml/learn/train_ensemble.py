@@ -1,22 +1,10 @@
-"""Ensembles: networks of several seeds, trained one after the other or side by side.
-
-Two threads of a step wait for each other after each layer, two trainings never do: with a thread each, two networks are
-there sooner than one after the other with all threads.
-"""
+"""Ensembles: networks of several seeds, trained one after the other or side by side."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import replace
-from multiprocessing.queues import Queue
+from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +13,11 @@ from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
 from insml.learn.ensemble import Ensemble
 from insml.learn.settings import TrainingSettings
+from insml.learn.side_by_side import Told, side_by_side
 from insml.learn.trained import NETWORK, Progress, cache_folder, folder_of, simulated, train_network
 from insml.study import Study
 
 BoolArray = NDArray[np.bool_]
-_LOOK = 0.5  # seconds between one look at processes and the next
 
 
 def train_ensemble(
@@ -72,8 +60,10 @@ def train_ensemble(
             simulated(study, cache / "images", threads, say)
         # of all members, those that are there, too: another number of threads makes another network
         share = max(1, (threads or os.cpu_count() or 1) // min(processes, members))
-        tasks = {number: _Task(study, data, one, coverage, cache, share) for number, one in missing.items()}
-        _side_by_side(tasks, members, processes, say)
+        jobs = {f"network {number + 1} of {members}": _Member(study, data, one, coverage, cache, share)
+                for number, one in missing.items()}
+        side_by_side(jobs, processes, lambda done: say(f"training {members} networks, {processes} at a time",
+                                                       int(1000 * (members - len(jobs) + done)), 1000 * members))
     trained = []
     for number, one in enumerate(every):
         def told(what: str, done: int, total: int, number: int = number) -> None:
@@ -84,7 +74,10 @@ def train_ensemble(
     return Ensemble(tuple(trained))
 
 
-class _Task(NamedTuple):
+@dataclass(frozen=True)
+class _Member:
+    """What a process of its own does: train one into the cache."""
+
     study: Study
     data: TrainingSet | None
     settings: TrainingSettings
@@ -92,73 +85,6 @@ class _Task(NamedTuple):
     cache: Path
     threads: int
 
-
-class _Said(NamedTuple):
-    number: int
-    done: int
-    total: int
-    failure: str | None = None
-
-
-def _side_by_side(tasks: Mapping[int, _Task], members: int, processes: int, say: Progress) -> None:
-    """Train members into the cache. What runs when one fails, or when this is stopped, ends; it goes on next time."""
-    context = multiprocessing.get_context("spawn")
-    heard: Queue[_Said] = context.Queue()
-    waiting, running = deque(tasks.items()), dict[int, Any]()
-    share = [float(number not in tasks) for number in range(members)]
-    try:
-        while waiting or running:
-            while waiting and len(running) < processes:
-                number, task = waiting.popleft()
-                running[number] = context.Process(target=_train, args=(number, task, heard), daemon=True)
-                running[number].start()
-            ended = [number for number, process in running.items() if not process.is_alive()]
-            for said in _all(heard):
-                if said.failure is not None:
-                    raise InsmlError(f"network {said.number + 1} of {members}: {said.failure}")
-                share[said.number] = said.done / max(1, said.total)
-                say(f"training {members} networks, {processes} at a time", int(1000 * sum(share)), 1000 * members)
-            for number in ended:
-                process = running.pop(number)
-                if process.exitcode != 0:
-                    raise InsmlError(f"network {number + 1} of {members}: expected a training to the end, found "
-                                     f"that its process ended with code {process.exitcode}")
-    finally:
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.join()
-
-
-def _all(heard: Queue[_Said]) -> list[_Said]:
-    """What has been said since, waiting a moment for something."""
-    found: list[_Said] = []
-    try:
-        found.append(heard.get(timeout=_LOOK))
-        while True:
-            found.append(heard.get_nowait())
-    except Empty:
-        return found
-
-
-def _train(number: int, task: _Task, heard: Queue[_Said]) -> None:
-    # who interrupts a command interrupts all its processes; the first one ends the others
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-    def told(what: str, done: int, total: int) -> None:
-        heard.put(_Said(number, done, total))
-
-    try:
-        train_network(task.study, data=task.data, settings=task.settings, coverage=task.coverage, cache=task.cache,
-                      threads=task.threads, progress=told)
-    except InsmlError as error:
-        heard.put(_Said(number, 0, 1, str(error)))
-
-
-def _end_with_parent() -> None:
-    """Who is killed ends nothing, and what it has started must not go on unseen. Checkpoints are whole or not there."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    def __call__(self, told: Told) -> None:
+        train_network(self.study, data=self.data, settings=self.settings, coverage=self.coverage, cache=self.cache,
+                      threads=self.threads, progress=lambda what, done, total: told(done, total))

@@ -152,9 +152,10 @@ def test_it_goes_on_where_it_was(study: Study, toys: None, tmp_path: Path) -> No
 
     stopped("simulating shards", 1)
     assert [part for part, _ in Images(plan, folder).missing()] == ["test"]
-    stopped("steps of this training", 2)
+    # two arms' trainings of two seeds, each of two steps
+    stopped("trainings", 1000 * 2 // 6)
     assert len(Cells(Images(plan, folder)).missing()) == 4
-    stopped("trainings", 2)
+    stopped("trainings", 1000)
     assert len(Cells(Images(plan, folder)).missing()) == 2
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("answers.safetensors")}
     files = write_result(run_experiment(plan, folder, threads=1), folder)
@@ -179,6 +180,18 @@ def test_it_goes_on_where_it_was(study: Study, toys: None, tmp_path: Path) -> No
         Images(planned(study, 9), folder)
 
 
+def test_trainings_side_by_side_are_those_one_after_the_other(study: Study, toys: None, tmp_path: Path) -> None:
+    plan = planned(study, arms=("accurate", "double"), augmentations=("full",), seeds=2)
+    told: list[tuple[str, int, int]] = []
+    found = []
+    for threads in (1, 2):
+        out = tmp_path / str(threads)
+        result = run_experiment(plan, out, threads=threads, progress=lambda *said: told.append(said))
+        found.append(write_result(result, out)[0].read_bytes())
+        assert told[-2:] == [("trainings", 2000, 2000), ("comparing", 0, 0)]
+    assert found[0] == found[1]
+
+
 def test_arms_with_other_images_are_refused(study: Study, toys: None, tmp_path: Path) -> None:
     plan = planned(study, arms=("accurate", "double"))
     check_equal({"accurate": (4, "a"), "double": (4, "a")})
@@ -194,8 +207,9 @@ def test_arms_with_other_images_are_refused(study: Study, toys: None, tmp_path: 
     with pytest.raises(InsmlError, match="expected the same images in all arms, found 16 in 'accurate' and 14 in 'double'"):
         run_experiment(plan, tmp_path, threads=1)
     path.write_bytes(whole[:-7] + bytes([whole[-7] ^ 1]) + whole[-6:])
-    with pytest.raises(FormatError, match=r"training-00000.safetensors: checksum: expected .* a damaged one"):
-        run_experiment(plan, tmp_path, threads=1)
+    for threads in (1, 2):
+        with pytest.raises(FormatError, match=r"training-00000.safetensors: checksum: expected .* a damaged one"):
+            run_experiment(plan, tmp_path, threads=threads)
 
 
 def test_the_command(study: Study, toys: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

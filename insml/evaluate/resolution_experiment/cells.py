@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from insml.learn.record import Record
 from insml.learn.tensorfile import read_tensors, write_tensors
 from insml.learn.train import train
 
+THREADS = 1  # of a training
 _KIND = "answers of a resolution experiment"
 _FIELDS = ("probability", "strangeness", "p_value", "epistemic")
 
@@ -50,11 +50,14 @@ class Trained:
 
 
 class Cells:
-    """The cells of an experiment in a folder."""
+    """The cells of an experiment in a folder.
 
-    def __init__(self, images: Images, threads: int = 0) -> None:
+    A cell is one thread's work: with so many cells two at a time are done sooner than one by two threads, and a cell is the
+    same bit for bit on any number of them.
+    """
+
+    def __init__(self, images: Images) -> None:
         self.images, self.plan, self.folder = images, images.plan, images.folder / "cells"
-        self.threads = threads or os.cpu_count() or 1
 
     def _path(self, cell: Cell) -> Path:
         return self.folder / cell.name / "answers.safetensors"
@@ -71,7 +74,7 @@ class Cells:
             classifier = Classifier.load(network)
         else:
             trained = train(data, self.plan.corruption(cell.augmentation), self.plan.settings(cell), checkpoint=checkpoint,
-                            progress=progress, threads=self.threads)
+                            progress=progress, threads=THREADS)
             classifier = replace(trained, study_digest=self.plan.study.digest)
             classifier.save(network)
         self._ask(cell, classifier, data)

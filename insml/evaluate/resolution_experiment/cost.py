@@ -11,7 +11,7 @@ import numpy as np
 
 from insml.datasets.prior import draw_stable
 from insml.datasets.store import TrainingSet
-from insml.evaluate.resolution_experiment.cells import Cells
+from insml.evaluate.resolution_experiment.cells import THREADS, Cells
 from insml.evaluate.resolution_experiment.images import Images, Progress, simulators
 from insml.evaluate.resolution_experiment.plan import Cell, Plan
 from insml.learn.train import train
@@ -44,12 +44,14 @@ class Time:
 
 @dataclass(frozen=True)
 class Cost:
-    """``image`` by arm; ``training`` of one cell by (augmentation, network, method), with their numbers that are left."""
+    """``image`` by arm; ``training`` of one cell by (augmentation, network, method), with their numbers that are left;
+    ``processes`` : cells that are trained at once."""
 
     image: dict[str, Time]
     training: dict[tuple[str, str, str], Time]
     images_left: int
     cells_left: dict[tuple[str, str, str], int]
+    processes: int
 
     @property
     def simulating(self) -> Time:
@@ -57,20 +59,23 @@ class Cost:
 
     @property
     def trainings(self) -> Time:
-        return sum((each * self.cells_left[key] for key, each in self.training.items()), Time())
+        one = sum((each * self.cells_left[key] for key, each in self.training.items()), Time())
+        # a training by itself has another core to spoil images on
+        return Time(max(one.clock, one.processor) / self.processes, one.processor)
 
 
-def estimate(images: Images, cells: Cells, progress: Progress = lambda what, done, total: None) -> Cost:
+def estimate(images: Images, progress: Progress = lambda what, done, total: None) -> Cost:
     """Of what is missing; nothing is kept of what is done to find out."""
-    plan = images.plan
+    plan, cells = images.plan, Cells(images)
     count = sum(len(images.numbers(part)[shard]) for part, shard in images.missing())
     image = _images(plan, images.threads) if count else {}
     kinds = {key: list(group) for key, group in groupby(sorted(cells.missing(), key=_kind), _kind)}
     training = {}
     for done, (key, group) in enumerate(kinds.items()):
         progress("estimating", done, len(kinds))
-        training[key] = _training(plan, group[0], cells.threads)
-    return Cost(image, training, count, {key: len(group) for key, group in kinds.items()})
+        training[key] = _training(plan, group[0])
+    return Cost(image, training, count, {key: len(group) for key, group in kinds.items()},
+                images.threads)
 
 
 def _kind(cell: Cell) -> tuple[str, str, str]:
@@ -96,7 +101,7 @@ class _Enough(Exception):
     pass
 
 
-def _training(plan: Plan, cell: Cell, threads: int) -> Time:
+def _training(plan: Plan, cell: Cell) -> Time:
     """Of a training, from some steps on images of noise."""
     study, classes = plan.study, len(plan.study.candidates)
     settings = plan.settings(cell)
@@ -116,7 +121,7 @@ def _training(plan: Plan, cell: Cell, threads: int) -> Time:
             raise _Enough
 
     with suppress(_Enough):
-        train(noise, plan.corruption(cell.augmentation), replace(settings, epochs=1), progress=step, threads=threads)
+        train(noise, plan.corruption(cell.augmentation), replace(settings, epochs=1), progress=step, threads=THREADS)
     per_image = (seen[-1] - seen[0]) * (1 / (len(seen) - 1) / settings.batch)
     n = plan.n * classes
     trained = n * (1 - settings.validation - settings.calibration) * settings.epochs

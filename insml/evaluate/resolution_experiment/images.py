@@ -49,7 +49,7 @@ class Images:
     """
 
     def __init__(self, plan: Plan, folder: Path, threads: int = 0) -> None:
-        self.plan, self.folder, self.threads = plan, folder, threads
+        self.plan, self.folder, self.threads = plan, folder, threads or os.cpu_count() or 1
         self.key = hashlib.sha256(json.dumps(plan.header(), sort_keys=True).encode()).hexdigest()
         self._check()
 
@@ -127,7 +127,7 @@ class Images:
             return seen_whole(form, *image)
 
         out: dict[str, NDArray[Any]] = {}
-        with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(self.threads) as pool:
             for how in MEASURED:
                 seen, odd = zip(*pool.map(partial(whole, how), range(len(stacks))), strict=True)
                 out |= {how: np.stack(seen), f"{how}.odd": np.stack(odd)}
@@ -147,6 +147,12 @@ class Images:
         clean, labels, theta = (np.concatenate([s[name] for s in shards]) for name in ("clean", "labels", "theta"))
         return TrainingSet(clean, labels, theta, tuple(tuple(c.names) for c in study.candidates.values()),
                            tuple(study.candidates), study.layout, study.simulation_digest, self.plan.seed)
+
+    def trained_on(self, arm: str) -> tuple[int, str]:
+        """Number and :func:`identity` of all of :meth:`training`, shard by shard."""
+        shards = (self._read("training", s, arm) for s in range(len(self.numbers("training"))))
+        labels, theta = map(np.concatenate, zip(*((s["labels"], s["theta"]) for s in shards), strict=True))
+        return len(labels), identity(labels, theta)
 
     def test(self, arm: str) -> Iterator[dict[str, NDArray[Any]]]:
         """Shard by shard: labels, theta, and by MEASURED (n, n_slices, m0, m1) as networks see them, and beside each

@@ -99,7 +99,6 @@ class Result:
     """Of a whole experiment. ``acceptance``: share of stable draws by candidate. ``descriptions`` of networks by cell."""
 
     plan: Plan
-    threads: int
     acceptance: dict[str, float]
     matrices: tuple[Matrix, ...]
     descriptions: dict[str, str]
@@ -115,13 +114,13 @@ class Result:
                 "test": plan.test * classes}
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON has it; the same for the same plan and number of threads."""
+        """Everything, as JSON has it; the same for the same plan."""
         plan = self.plan
         return {"format": _FORMAT, "version": _VERSION, **{k: v for k, v in plan.header().items() if k not in (
                     "kind", "version", "arms")},
                 "title": plan.study.title, "arms": {name: ARMS[name].title for name in plan.arms},
                 "images_in_each_arm": self.images, "acceptance": self.acceptance, "sure": metrics.SURE,
-                "training_seeds": [plan.seed + s for s in range(plan.seeds)], "threads": self.threads,
+                "training_seeds": [plan.seed + s for s in range(plan.seeds)],
                 "networks": list(plan.networks), "methods": list(plan.methods), "augmentations": list(plan.augmentations),
                 "matrices": [_plain(m) for m in self.matrices], "trainings": self.descriptions}
 
