@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 from zipfile import BadZipFile
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from insml.errors import FormatError
 from insml.evaluate.shifts import Shifted
 from insml.io.atomic import atomic_path
+from insml.learn.batches import Whole, gathered
 from insml.learn.classifier import Classifier
 from insml.learn.oddness import seen_whole
 from insml.learn.record import Record
+from insml.learn.threads import torch_threads, workers
 
-Float32 = NDArray[np.float32]
 T = TypeVar("T")
 _CHUNK = 128  # images in memory at a time, as networks see them
 _FIELDS = ("scores", "epistemic", "middle", "features", "appearance", "changes", "odd")
@@ -92,19 +93,26 @@ class Parts:
         return found
 
     def _answered(self, images: Shifted, seed: int, progress: Callable[[int, int], None]) -> Part:
+        forms = {network.form.mirrors: network.form for network in self.networks}
+
+        def seen(i: int) -> dict[tuple[bool, bool], Whole]:
+            measured = images.corruption.apply(images.clean[i], seed, i)
+            return {mirrors: seen_whole(form, *measured) for mirrors, form in forms.items()}
+
         records: list[list[Record]] = [[] for _ in self.networks]
-        with ThreadPoolExecutor(self.threads) as pool:
-            for first in range(0, len(images.labels), _CHUNK):
-                numbers = range(first, min(first + _CHUNK, len(images.labels)))
-                measured = list(pool.map(lambda i: images.corruption.apply(images.clean[i], seed, i), numbers))
-                seen: dict[tuple[bool, bool], tuple[Float32, NDArray[np.float64]]] = {}
-                for own, network in zip(records, self.networks, strict=True):
-                    form = network.form
-                    if form.mirrors not in seen:
-                        stacks, odd = zip(*pool.map(lambda m, f=form: seen_whole(f, *m), measured), strict=True)
-                        seen[form.mirrors] = np.stack(stacks), np.stack(odd)
-                    own.append(network.record(*seen[form.mirrors]))
-                progress(numbers.stop, len(images.labels))
+        n = len(images.labels)
+        chunks = [range(first, min(first + _CHUNK, n)) for first in range(0, n, _CHUNK)]
+        # networks beside each other: threads of one operation would wait for each other after each layer
+        with torch_threads(1), workers(self.threads) as pool:
+            made = [pool.submit(seen, i) for i in chunks[0]]
+            for chunk, following in zip_longest(chunks, chunks[1:], fillvalue=range(0)):
+                whole = [one.result() for one in made]
+                asked = [pool.submit(network.record, *gathered([w[network.form.mirrors] for w in whole]))
+                         for network in self.networks]
+                made = [pool.submit(seen, i) for i in following]
+                for own, one in zip(records, asked, strict=True):
+                    own.append(one.result())
+                progress(chunk.stop, n)
         return Part(images.labels, images.variants, tuple(map(_slim, map(Record.joined, records))))
 
     def _key(self, of: Any) -> str:

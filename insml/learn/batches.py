@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,16 +58,6 @@ def epoch_order(images: Indices, seed: int, epoch: int) -> Indices:
     return np.random.default_rng([seed, 1, epoch]).permutation(images)
 
 
-@contextmanager
-def workers(threads: int) -> Iterator[Executor]:
-    """For a :class:`Loader`. What is not begun when this ends, or is stopped, is not waited for."""
-    executor = ThreadPoolExecutor(threads)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
 class Loader:
     """Corrupted images in the form networks see. What is drawn depends on (seed, address) only, neither on threads nor on
     what is kept.
@@ -116,8 +105,9 @@ class Loader:
         for images, draw in parts:
             making.append([self.executor.submit(self._whole, address) for address in self._beyond(images, draw)])
             if len(making) > self.ahead:
-                yield _gathered(making.popleft())
-        yield from map(_gathered, making)
+                yield gathered([one.result() for one in making.popleft()])
+        for rest in making:
+            yield gathered([one.result() for one in rest])
 
     def _beyond(self, images: Indices, draw: int) -> list[Address]:
         counter = _HELD_OUT + draw * len(self.data)
@@ -137,6 +127,7 @@ class Loader:
         return self.corruption.apply(self.data.clean[image], self.seed, counter)
 
 
-def _gathered(made: Sequence[Future[Whole]]) -> Whole:
-    stacks, odd = zip(*(one.result() for one in made), strict=True)
+def gathered(whole: Sequence[Whole]) -> Whole:
+    """Of several images, (n, ...) each."""
+    stacks, odd = zip(*whole, strict=True)
     return np.stack(stacks), np.stack(odd)

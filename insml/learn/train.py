@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,14 @@ import torch
 from insml.datasets.corrupt import Corruption
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
-from insml.learn.batches import Loader, split, workers
+from insml.learn.batches import Loader, split
 from insml.learn.calibration import fit_temperature, probabilities
 from insml.learn.classifier import Classifier
 from insml.learn.form import Form
+from insml.learn.reproducible import reproducible
 from insml.learn.settings import TrainingSettings
 from insml.learn.strangeness import Strangeness
+from insml.learn.threads import workers
 from insml.learn.trainer import Progress, Trainer
 
 _ENOUGH = 12_000  # images, all draws together, that densities are fitted to
@@ -49,7 +49,7 @@ def train(training_set: TrainingSet, corruption: Corruption, settings: TrainingS
                          f"found {corruption.masks.shape[1:]}")
     parts = split(training_set.labels, len(training_set.candidates), settings.validation, settings.calibration,
                   settings.seed)
-    with _reproducible(threads, settings.torch_device()), workers(threads) as executor:
+    with reproducible(threads, settings.torch_device()), workers(threads) as executor:
         form = Form.of(training_set.layout, corruption.mirror if settings.fold else (False, False))
         loader = Loader(training_set, corruption, form, settings.seed, executor, ahead=threads == 1)
         trainer = Trainer(training_set, settings, parts, loader, progress or (lambda done, total, message: None))
@@ -96,23 +96,3 @@ def _identity(data: TrainingSet, corruption: Corruption, settings: TrainingSetti
     """What must agree for two trainings to be the same one, as JSON would give it back."""
     identity = {"data": data.digest, "corruption": corruption.to_dict(), "settings": settings.to_dict()}
     return dict(json.loads(json.dumps(identity)))
-
-
-@contextmanager
-def _reproducible(threads: int, device: torch.device) -> Iterator[None]:
-    """Deterministic algorithms on so many threads; the caller's choices and random numbers come back afterwards. CUDA has
-    no deterministic backward pass of some layers, so there a network is the same to rounding only."""
-    on_cpu = device.type == "cpu"
-    before = (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(),
-              torch.utils.deterministic.fill_uninitialized_memory)  # type: ignore[attr-defined]
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(on_cpu)
-    # nothing reads what it has not written; to fill it is a sixteenth of the time
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    try:
-        with torch.random.fork_rng(devices=[] if on_cpu else [device]):
-            yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = before[2]  # type: ignore[attr-defined]

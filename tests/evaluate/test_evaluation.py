@@ -22,8 +22,11 @@ from insml.evaluate.metrics import auroc, false_positive_rate
 from insml.evaluate.parts import Parts
 from insml.evaluate.quantities import quantity, resampled_detection
 from insml.evaluate.shifts import SEVERITIES
+from insml.evaluate.shifts.family import CleanImages, Shifted
 from insml.learn import Classifier, TrainingSettings, train
 from insml.learn.answers import Answers
+from insml.learn.batches import gathered
+from insml.learn.oddness import seen_whole
 from insml.learn.trained import corruption_for
 from insml.study import Study
 
@@ -213,6 +216,19 @@ def test_several_are_also_asked_together(trial: Trial, study: Study, network: Cl
     sure = value["ensemble: confidently wrong among accepted, wrong resolution"]
     assert sure.value == pytest.approx(wrong / accepted)
     assert sure.most == 0.01
+
+
+def test_parts_depend_on_no_number_of_threads(trial: Trial, network: Classifier, tmp_path: Path) -> None:
+    base = CleanImages.read(trial.test).take(np.arange(150))
+    images = Shifted(np.asarray(base.clean), trial.corruption, base.labels, ("",) * len(base))
+    one, three = (Parts(tmp_path / str(n), [network, network], trial.identity(), n).get("some", lambda: images, 1)
+                  for n in (1, 3))
+    for a, b in zip(one.records + one.records[::-1], three.records * 2, strict=True):
+        for name in ("scores", "features", "appearance", "changes", "odd"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    plain = network.record(*gathered([seen_whole(network.form, *images.corruption.apply(images.clean[i], 1, i))
+                                      for i in range(150)]))
+    np.testing.assert_allclose(one.records[0].scores, plain.scores, rtol=1e-4, atol=1e-5)
 
 
 def test_members_together() -> None:

@@ -8,8 +8,9 @@ import toy
 
 from insml.datasets import Corruption
 from insml.learn import batches
-from insml.learn.batches import Loader, epoch_order, split, workers
+from insml.learn.batches import Loader, epoch_order, split
 from insml.learn.form import Form
+from insml.learn.threads import workers
 
 N, BATCH = 12, 4
 

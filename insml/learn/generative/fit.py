@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from insml.datasets.corrupt import Corruption
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
-from insml.learn.batches import Split, epoch_order, split, workers
+from insml.learn.batches import Split, epoch_order, split
 from insml.learn.checkpoint import Checkpoint
 from insml.learn.form import Form
 from insml.learn.generative.pairs import Example, PairLoader
 from insml.learn.generative.settings import GenerativeSettings
-from insml.learn.train import _reproducible
+from insml.learn.reproducible import reproducible
+from insml.learn.threads import workers
 from insml.learn.trainer import Progress
 
 _WARM_UP = 0.1  # share of all steps in which the learning rate rises
@@ -71,7 +72,7 @@ def fit(make: Callable[[], ImageNetwork], form: Form, example: Example, data: Tr
                          f"found {corruption.masks.shape[1:]}")
     parts = split(data.labels, len(data.candidates), settings.validation, settings.calibration, settings.seed)
     report = progress or (lambda done, total, message: None)
-    with _reproducible(threads, torch.device("cpu")), workers(threads) as executor:
+    with reproducible(threads, torch.device("cpu")), workers(threads) as executor:
         loader = PairLoader(data, corruption, form, settings.seed, executor, example, settings.empty)
         torch.manual_seed(settings.seed)
         run = _Run(make(), loader, parts, settings, report)
