@@ -26,6 +26,7 @@ from insml.evaluate.resolution_experiment.arms import ARMS
 from insml.evaluate.resolution_experiment.plan import Plan
 from insml.evaluate.shifts.resimulation import Simulates
 from insml.io.atomic import atomic_path
+from insml.learn.batches import Whole, gathered
 from insml.learn.oddness import seen_whole
 from insml.learn.tensorfile import read_tensors, write_tensors
 
@@ -121,7 +122,7 @@ class Images:
         form, corruption = self.plan.form, self.plan.corruption("full")
         none = np.zeros(stacks.shape[1:], bool)
 
-        def whole(how: str, row: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        def whole(how: str, row: int) -> Whole:
             image = (np.asarray(stacks[row], np.float32), none) if how == "clean" else \
                 corruption.apply(stacks[row], self.plan.seed, _NOISE + numbers[row])
             return seen_whole(form, *image)
@@ -129,8 +130,7 @@ class Images:
         out: dict[str, NDArray[Any]] = {}
         with ThreadPoolExecutor(self.threads) as pool:
             for how in MEASURED:
-                seen, odd = zip(*pool.map(partial(whole, how), range(len(stacks))), strict=True)
-                out |= {how: np.stack(seen), f"{how}.odd": np.stack(odd)}
+                out[how], out[f"{how}.odd"] = gathered(list(pool.map(partial(whole, how), range(len(stacks)))))
         return out
 
     def _read(self, part: str, shard: int, arm: str) -> dict[str, NDArray[Any]]:
