@@ -10,7 +10,8 @@ Two faults of the original are not repeated: its second twin was a singular matr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, product
 
@@ -30,6 +31,7 @@ Array = NDArray[np.float64]
 _STEP, _ENERGY_STEP = 0.1, 0.05
 #: Bins to each side, and standard deviations in energy, that a mode is added to.
 _SIDE, _FAR = 2, 6.0
+_TERMS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
 
 
 def simulate(study: Study, candidate: str, values: Mapping[str, float] | None = None) -> Mosaic:
@@ -60,10 +62,10 @@ def stack(study: Study, candidate: str, values: Mapping[str, float] | None = Non
         outputs = np.array([_energies(layout.slices[s]) for s in slices])
         seen = (energy > outputs.min()) & (energy < 0.95 * float(ei or 0.0))
         place = grid.reshape(-1, 2)[at[seen]]
-        covariance = _covariances(study, float(ei or 0.0))(np.column_stack([energy[seen], place]))
+        gaussians = _Gaussians.of(_covariances(study, float(ei or 0.0))(np.column_stack([energy[seen], place])), steps)
         for s, pair in zip(slices, outputs, strict=True):
             for output in pair:
-                _add(out[s], output - energy[seen], strength[seen], at[seen], covariance, steps)
+                _add(out[s], output - energy[seen], strength[seen], at[seen], gaussians)
     return out
 
 
@@ -72,19 +74,36 @@ def _energies(spec: SliceSpec) -> tuple[float, float]:
     return lo + (hi - lo) / 3, lo + 2 * (hi - lo) / 3
 
 
-def _add(tile: Array, energy: Array, strength: Array, at: NDArray[np.intp], covariance: Array, steps: list[float]) -> None:
+@dataclass(frozen=True)
+class _Gaussians:
+    """Of modes.
+
+    form : (6, n), d C^-1 d of d = (i steps[0], j steps[1], E): coefficients of i i, i j, j j, i E, j E and E E.
+    sigma : (n,) of energy, meV.
+    """
+
+    form: Array
+    sigma: Array
+
+    @classmethod
+    def of(cls, covariance: Array, steps: Sequence[float]) -> _Gaussians:
+        scale = np.array([*steps, 1.0])
+        inverse = np.linalg.inv(covariance) * np.outer(scale, scale)
+        return cls(np.stack([(1 if a == b else 2) * inverse[:, a, b] for a, b in _TERMS]), np.sqrt(covariance[:, 2, 2]))
+
+
+def _add(tile: Array, energy: Array, strength: Array, at: NDArray[np.intp], gaussians: _Gaussians) -> None:
     """Gaussians of modes at bins ``at``, ``energy`` below the output, to the bins around."""
-    near = np.flatnonzero(np.abs(energy) < _FAR * np.sqrt(covariance[:, 2, 2]))
-    inverse, energy, strength = np.linalg.inv(covariance[near]), energy[near], strength[near] / (2 * np.pi)
+    near = np.flatnonzero(np.abs(energy) < _FAR * gaussians.sigma)
+    energy, strength = energy[near], strength[near] / (2 * np.pi)
     row, column = np.divmod(at[near], tile.shape[1])
-    # d C^-1 d of d = (i step, j step, energy), as a polynomial in i and j
-    ii, ij, jj = inverse[:, 0, 0] * steps[0]**2, 2 * inverse[:, 0, 1] * steps[0] * steps[1], inverse[:, 1, 1] * steps[1]**2
-    ie, je, ee = (f * energy for f in (2 * inverse[:, 0, 2] * steps[0], 2 * inverse[:, 1, 2] * steps[1],
-                                       inverse[:, 2, 2] * energy))
+    ii, ij, jj, ie, je, ee = gaussians.form[:, near]
+    ie, je, ee = ie * energy, je * energy, ee * energy**2
     for i, j in product(range(-_SIDE, _SIDE + 1), repeat=2):
         inside = (row + i >= 0) & (row + i < tile.shape[0]) & (column + j >= 0) & (column + j < tile.shape[1])
         value = strength * np.exp(-0.5 * (i * i * ii + i * j * ij + j * j * jj + i * ie + j * je + ee))
-        np.add.at(tile, (row[inside] + i, column[inside] + j), value[inside])
+        tile += np.bincount((row + i)[inside] * tile.shape[1] + (column + j)[inside], value[inside],
+                            tile.size).reshape(tile.shape)
 
 
 @lru_cache(maxsize=16)

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from insml.errors import FormatError
 from insml.evaluate.shifts import Shifted
 from insml.io.atomic import atomic_path
-from insml.learn.batches import Whole, gathered
 from insml.learn.classifier import Classifier
-from insml.learn.oddness import seen_whole
 from insml.learn.record import Record
 from insml.learn.threads import torch_threads, workers
+from insml.learn.whole import Whole, gathered, seen_whole
 
 T = TypeVar("T")
 _CHUNK = 128  # images in memory at a time, as networks see them

@@ -15,11 +15,10 @@ from insml.datasets.corrupt import Corruption
 from insml.datasets.store import TrainingSet
 from insml.errors import InsmlError
 from insml.learn.form import Form
-from insml.learn.oddness import seen_whole
+from insml.learn.whole import Whole, gathered, seen_whole
 
 Indices = NDArray[np.int64]
 Address = tuple[int, int]  # (image, counter of its draw)
-Whole = tuple[NDArray[np.float32], NDArray[np.float64]]  # as networks see it, and what folding takes
 _WATCHED, _CALIBRATING = 150, 300  # images of each class; more are worth more in training
 _EPOCHS_A_DRAW = 2  # spoiling an image costs as much as learning from it;
 _MANY = 2000        # fewer images need every draw there can be
@@ -125,9 +124,3 @@ class Loader:
     def _measured(self, address: Address) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         image, counter = address
         return self.corruption.apply(self.data.clean[image], self.seed, counter)
-
-
-def gathered(whole: Sequence[Whole]) -> Whole:
-    """Of several images, (n, ...) each."""
-    stacks, odd = zip(*whole, strict=True)
-    return np.stack(stacks), np.stack(odd)

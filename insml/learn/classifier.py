@@ -23,10 +23,11 @@ from insml.learn.evaluation_mode import evaluation_mode
 from insml.learn.form import Form
 from insml.learn.method import METHODS, Method
 from insml.learn.networks import network
-from insml.learn.oddness import odd_names, seen_whole
+from insml.learn.oddness import odd_names
 from insml.learn.record import Record
 from insml.learn.strangeness import Strangeness
 from insml.learn.tensorfile import load_state_arrays, read_tensors, state_arrays, write_tensors
+from insml.learn.whole import seen_whole
 from insml.mosaic import Mosaic, MosaicLayout
 
 KIND = "insml classifier"

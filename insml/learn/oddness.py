@@ -58,11 +58,6 @@ def oddness(form: Form, signal: NDArray[Any], mask: BoolArray) -> Array:
     return np.asarray(np.median(np.linalg.solve(normal[seen], right[seen])[:, :kept, 0], axis=0))
 
 
-def seen_whole(form: Form, signal: NDArray[Any], mask: BoolArray) -> tuple[NDArray[np.float32], Array]:
-    """A stack in its form, and the :func:`oddness` that folding takes from it."""
-    return form(signal, mask), oddness(form, signal, mask)
-
-
 def mirrored(odd: Array) -> Array:
     """(m n, k) of (n, k): of all m mirror images, block by block."""
     signs = [(-1) ** np.array(turned) for turned in np.ndindex(*(2,) * (odd.shape[1] - 1))]

@@ -25,9 +25,8 @@ from insml.evaluate.shifts import SEVERITIES
 from insml.evaluate.shifts.family import CleanImages, Shifted
 from insml.learn import Classifier, TrainingSettings, train
 from insml.learn.answers import Answers
-from insml.learn.batches import gathered
-from insml.learn.oddness import seen_whole
 from insml.learn.trained import corruption_for
+from insml.learn.whole import gathered, seen_whole
 from insml.study import Study
 
 LETTERS = "K"

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,9 @@ from insml.evaluate.resolution_experiment.arms import ARMS
 from insml.evaluate.resolution_experiment.plan import Plan
 from insml.evaluate.shifts.resimulation import Simulates
 from insml.io.atomic import atomic_path
-from insml.learn.batches import Whole, gathered
-from insml.learn.oddness import seen_whole
 from insml.learn.tensorfile import read_tensors, write_tensors
+from insml.learn.threads import workers
+from insml.learn.whole import Whole, gathered, seen_whole
 
 #: Called with (what is going on, done, total).
 Progress = Callable[[str, int, int], None]
@@ -103,14 +102,15 @@ class Images:
         theta = np.full((len(numbers), max(len(c.parameters) for c in candidates)), np.nan)
         stacks = np.empty((len(plan.arms), len(numbers), *plan.study.layout.stack_shape), np.float16)
         attempts = np.empty(len(numbers), np.int64)
-        for row, j in enumerate(numbers):
-            label, index = j % len(candidates), j // len(candidates) + (_OTHERS if part == "test" else 0)
-            # stable in every arm: arms look for instabilities in places of their own
-            draw = draw_stable(candidates[label], label, lambda values, label=label: np.stack(  # type: ignore[misc]
-                [arm[label].stack(values) for arm in made]), plan.seed, index)
-            largest = draw.stack.max((1, 2, 3), keepdims=True)
-            stacks[:, row] = draw.stack / np.where(largest > 0, largest / _LARGEST, 1.0)
-            theta[row, : len(draw.values)], attempts[row] = list(draw.values.values()), draw.attempts
+        with workers(self.threads) as pool:  # coarse is one thread's work, the others leave some idle
+            for row, j in enumerate(numbers):
+                label, index = j % len(candidates), j // len(candidates) + (_OTHERS if part == "test" else 0)
+                # stable in every arm: arms look for instabilities in places of their own
+                draw = draw_stable(candidates[label], label, lambda values, label=label: np.stack(  # type: ignore[misc]
+                    list(pool.map(lambda arm: arm[label].stack(values), made))), plan.seed, index)
+                largest = draw.stack.max((1, 2, 3), keepdims=True)
+                stacks[:, row] = draw.stack / np.where(largest > 0, largest / _LARGEST, 1.0)
+                theta[row, : len(draw.values)], attempts[row] = list(draw.values.values()), draw.attempts
         about = {"labels": np.array(numbers) % len(candidates), "theta": theta, "attempts": attempts}
         for arm, own in zip(plan.arms, stacks, strict=True):
             seen = {"clean": own} if part == "training" else self._seen(own, numbers)
@@ -128,7 +128,7 @@ class Images:
             return seen_whole(form, *image)
 
         out: dict[str, NDArray[Any]] = {}
-        with ThreadPoolExecutor(self.threads) as pool:
+        with workers(self.threads) as pool:
             for how in MEASURED:
                 out[how], out[f"{how}.odd"] = gathered(list(pool.map(partial(whole, how), range(len(stacks)))))
         return out
