@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from insml import coarse_covariance
-from insml.coarse_covariance import _add, _covariances
+from insml.coarse_covariance import _add, _covariances, _Gaussians
 from insml.instrument_simulation import instrument_of, simulate
 from insml.study import Study, bundled
 
@@ -23,7 +23,7 @@ def test_a_mode_is_a_gaussian_of_place_and_energy() -> None:
     factor = np.tril(rng.normal(size=(3, 3)) * [0.02, 0.02, 1.0]) + np.diag([0.05, 0.05, 1.0])
     covariance, steps, strength, energy = factor @ factor.T, [0.05, 0.08], 2.5, 0.7
     tile = np.zeros((5, 7))
-    _add(tile, np.array([energy]), np.array([strength]), np.array([2 * 7 + 1]), covariance[None], steps)
+    _add(tile, np.array([energy]), np.array([strength]), np.array([2 * 7 + 1]), _Gaussians.of(covariance[None], steps))
     expected = np.zeros_like(tile)
     for i in range(5):
         for j in range(4):  # two bins to each side of column 1
