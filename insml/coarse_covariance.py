@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby, product
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,13 +97,16 @@ def _add(tile: Array, energy: Array, strength: Array, at: NDArray[np.intp], gaus
     near = np.flatnonzero(np.abs(energy) < _FAR * gaussians.sigma)
     energy, strength = energy[near], strength[near] / (2 * np.pi)
     row, column = np.divmod(at[near], tile.shape[1])
-    ii, ij, jj, ie, je, ee = gaussians.form[:, near]
+    ii, ij, jj, ie, je, ee = -0.5 * gaussians.form[:, near]
     ie, je, ee = ie * energy, je * energy, ee * energy**2
-    for i, j in product(range(-_SIDE, _SIDE + 1), repeat=2):
-        inside = (row + i >= 0) & (row + i < tile.shape[0]) & (column + j >= 0) & (column + j < tile.shape[1])
-        value = strength * np.exp(-0.5 * (i * i * ii + i * j * ij + j * j * jj + i * ie + j * je + ee))
-        tile += np.bincount((row + i)[inside] * tile.shape[1] + (column + j)[inside], value[inside],
-                            tile.size).reshape(tile.shape)
+    wide = np.zeros(tuple(n + 2 * _SIDE for n in tile.shape))  # so that no bin around is outside
+    for i in range(-_SIDE, _SIDE + 1):
+        constant, linear = i * i * ii + i * ie + ee, i * ij + je
+        for j in range(-_SIDE, _SIDE + 1):
+            value = strength * np.exp(constant + j * (linear + j * jj))
+            wide += np.bincount((row + (i + _SIDE)) * wide.shape[1] + column + (j + _SIDE), value, wide.size
+                                ).reshape(wide.shape)
+    tile += wide[_SIDE:-_SIDE, _SIDE:-_SIDE]
 
 
 @lru_cache(maxsize=16)
